@@ -1,0 +1,1 @@
+"""Alerts: made from matches, shown to people, written for programs."""

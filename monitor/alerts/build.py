@@ -1,0 +1,82 @@
+"""From an article's matches to alerts."""
+
+from collections.abc import Iterable, Mapping
+
+from monitor.articles.sentences import sentence_spans
+from monitor.feeds.identity import digest
+from monitor.models import Alert, Article, Evidence, Match, Snippet
+from monitor.rules.schema import Rule
+
+_LONGEST_SNIPPET = 320
+_LONGEST_HEADLINE = 100
+
+
+def alerts_for(matches: Iterable[Match], article: Article, rules: Mapping[str, Rule]) -> list[Alert]:
+    """Make one alert of each match; its id is the same whenever the same rule matches the same article."""
+    return [_alert(match, article, rules[match.rule_id]) for match in matches]
+
+
+def _alert(match: Match, article: Article, rule: Rule) -> Alert:
+    return Alert(
+        id=digest(rule.id, article.source.url or article.source.name, article.id),
+        rule=rule.id,
+        level=rule.level,
+        rule_title=rule.title,
+        tags=tuple(dict.fromkeys((*rule.tags, *article.source.tags))),
+        document=article.id,
+        title=article.title or headline(article.text),
+        url=article.url,
+        source=article.source.name,
+        language=article.language,
+        published=article.published,
+        snippet=snippet(article, match.evidence),
+        evidence=match.evidence,
+    )
+
+
+def headline(text: str) -> str:
+    """The first words of a text that has no title."""
+    spans = sentence_spans(text)
+    first = text[slice(*spans[0])] if spans else ""
+    return first if len(first) <= _LONGEST_HEADLINE else first[: _LONGEST_HEADLINE - 1].rstrip() + "…"
+
+
+def snippet(article: Article, evidence: Iterable[Evidence]) -> Snippet:
+    """The sentence with the most concepts of a match, the first of equals, its words marked; else the title."""
+    in_text = [item for item in evidence if item.field != "title"]
+    if not in_text:
+        marks = tuple((item.start, item.end) for item in evidence)
+        return Snippet(text=article.title, marks=_joined(marks))
+    best: tuple[int, int] = (0, 0)
+    most = 0
+    for start, end in sentence_spans(article.text):
+        concepts = len({item.concept for item in in_text if start <= item.start and item.end <= end})
+        if concepts > most:
+            best, most = (start, end), concepts
+    start, end = best if most else (in_text[0].start, in_text[0].end)
+    return _cut(article.text, start, end, [(item.start, item.end) for item in in_text])
+
+
+def _cut(text: str, start: int, end: int, marks: list[tuple[int, int]]) -> Snippet:
+    """The sentence text[start:end], or as much of it around its marks as a reader takes in at a glance."""
+    inside = [(left, right) for left, right in marks if start <= left and right <= end]
+    if end - start > _LONGEST_SNIPPET and inside:
+        first = max(start, inside[0][0] - _LONGEST_SNIPPET // 3)
+        last = min(end, max(first + _LONGEST_SNIPPET, inside[0][1]))
+    else:
+        first, last = start, end
+    before, after = "… " * (first > start), " …" * (last < end)
+    shift = len(before) - first
+    kept = _joined((left + shift, right + shift) for left, right in inside if left >= first and right <= last)
+    return Snippet(text=before + text[first:last] + after, marks=kept)
+
+
+def _joined(marks: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Marks in order, those that overlap made one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(marks):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return tuple(joined)

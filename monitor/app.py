@@ -1,0 +1,257 @@
+"""The composition root: builds the parts, runs them until told to stop, and lets them end in order."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from monitor import fixtures
+from monitor.alerts.retry import RetryPolicy
+from monitor.config import Config, FeedConfig
+from monitor.delivery import Deliverer
+from monitor.demo import DemoSite
+from monitor.dispatch import Dispatcher
+from monitor.errors import InputError, MonitorError, Problem, StoreError
+from monitor.http import Http
+from monitor.matching.matcher import Matcher
+from monitor.notifiers import Notifier, notifier_class
+from monitor.polling import Poller
+from monitor.reading import Reader
+from monitor.rules.lexicon import shipped
+from monitor.rules.load import load as load_rules
+from monitor.schedule import Schedule
+from monitor.store.outbox import AlertStream, Outbox
+from monitor.store.redis import Store, Stream, wait_for_redis
+from monitor.store.server import EmbeddedServer
+from monitor.supervise import Troubles, keep_going
+from monitor.workers import Workers
+
+log = logging.getLogger(__name__)
+
+_POLLS_END_WITHIN = timedelta(seconds=5)
+_REST_ENDS_WITHIN = 3.0  # seconds; with the polls' it stays below the ten that a stop may take
+_ONCE_WAITS_FOR_REDIS = timedelta(seconds=10)
+_POLLS_AT_ONCE = 20
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def matcher_of(config: Config) -> Matcher:
+    """Compile the configured rules; raises InputError."""
+    return Matcher(load_rules(config.rules), shipped())
+
+
+class App:
+    """A running monitor: built inside `running()`, which also takes it down again."""
+
+    def __init__(self, config: Config, poller: Poller, store: Store, notifiers: dict[str, Notifier]) -> None:
+        self.config = config
+        self._poller = poller
+        self._store = store
+        alerts = AlertStream(store)
+        outboxes = {name: Outbox(store, name) for name in notifiers}
+        self._dispatcher = Dispatcher(alerts, config, now)
+        self._deliverers = [
+            Deliverer(name, outboxes[name], notifier, now=now, policy=RetryPolicy())
+            for name, notifier in notifiers.items()
+        ]
+        self._outboxes = outboxes
+        self._streams: list[Stream] = [alerts, *outboxes.values()]
+        self._server: EmbeddedServer | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
+        schedule = Schedule(self._poller.poll)
+        loops = [asyncio.create_task(loop) for loop in self._loops()]
+        schedule.start(self.config.feeds, now())
+        await stop.wait()
+        log.info("stopping")
+        await schedule.stop(_POLLS_END_WITHIN)
+        try:
+            async with asyncio.timeout(_REST_ENDS_WITHIN):
+                await self._drain()
+        except (StoreError, TimeoutError):
+            log.warning("stopped before everything was delivered; the rest is sent after the next start")
+        await _cancel(loops)
+        await self._sign_off()
+
+    async def once(self) -> int:
+        """Poll every feed once and deliver what comes of it; returns how many deliveries wait for another attempt."""
+        beating = asyncio.create_task(self._loops()[0])
+        places = asyncio.Semaphore(_POLLS_AT_ONCE)
+
+        async def poll(feed: FeedConfig) -> None:
+            async with places:
+                await self._poller.poll(feed)
+
+        await asyncio.gather(*(poll(feed) for feed in self.config.feeds))
+        deadline = now() + self._store.lease + timedelta(seconds=1)
+        await self._drain()
+        # What a process that died a moment ago had begun is ours once its lease is over.
+        while now() < deadline and any([await stream.unsettled() for stream in self._streams]):
+            await asyncio.sleep(0.2)
+            await self._drain()
+        await _cancel([beating])
+        await self._sign_off()
+        return sum([await outbox.waiting() for outbox in self._outboxes.values()])
+
+    def _loops(self) -> list[Coroutine[Any, Any, None]]:
+        troubles = Troubles()
+
+        def loop(step: Callable[[], Awaitable[object]], name: str) -> Coroutine[Any, Any, None]:
+            return keep_going(step, name, troubles, self._revive)
+
+        return [
+            loop(self._show_life, "the lease"),
+            loop(self._dispatcher.step, "dispatch"),
+            *(loop(deliverer.step, f"delivery to {deliverer.receiver}") for deliverer in self._deliverers),
+        ]
+
+    async def _show_life(self) -> None:
+        """Renew our lease, and take over from those whose lease has ended."""
+        await self._store.sign_of_life()
+        for stream in self._streams:
+            await stream.take_over()
+        await asyncio.sleep(self._store.lease.total_seconds() / 4)
+
+    async def _drain(self) -> None:
+        """Dispatch and deliver until nothing is left that could be delivered now."""
+        for stream in self._streams:
+            await stream.take_over()
+        while await self._dispatcher.step(None):
+            pass
+        await asyncio.gather(*map(_exhaust, self._deliverers))
+
+    async def _sign_off(self) -> None:
+        try:
+            for stream in self._streams:
+                await stream.sign_off()
+            await self._store.sign_off()
+        except StoreError as error:
+            log.warning("%s", error)
+
+    async def _revive(self) -> None:
+        if self._server:
+            await asyncio.to_thread(self._server.ensure)
+
+
+async def _exhaust(deliverer: Deliverer) -> None:
+    while await deliverer.step(None):
+        pass
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running(config: Config, patience: timedelta | None) -> AsyncIterator[App]:
+    """Build everything, each thing after what it needs; Redis is waited for `patience`, or with None for ever."""
+    async with AsyncExitStack() as stack:
+        matcher = matcher_of(config)
+        if config.demo:
+            config = _with_demo(config, stack)
+        http = await stack.enter_async_context(
+            Http(config.http.user_agent, config.http.timeout.total_seconds(), config.http.allow_private)
+        )
+        notifiers = _notifiers(config, http)
+        server = None
+        if not config.redis.url:
+            assert config.state_dir is not None  # noqa: S101 - config.load sees to it
+            server = stack.enter_context(EmbeddedServer(config.state_dir))
+        store = Store(config.redis.url or (server.url if server else ""), _process_name(), config.redis.lease)
+        stack.push_async_callback(store.close)
+        troubles = Troubles()
+        await wait_for_redis(store, patience, troubles.say)
+        workers = await stack.enter_async_context(Workers())
+        poller = Poller(http, Reader(http.get, workers), store, matcher=matcher, now=now)
+        app = App(config, poller, store, notifiers)
+        app._server = server
+        log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))
+        yield app
+
+
+def _notifiers(config: Config, http: Http) -> dict[str, Notifier]:
+    made = {}
+    for name, receiver in config.receivers.items():
+        kind = notifier_class(receiver.type)
+        made[name] = kind(kind.Options.model_validate(receiver.options), http)
+    return made
+
+
+def _with_demo(config: Config, stack: AsyncExitStack) -> Config:
+    """Serve the demo's fixtures, and add them to the feeds; its state lives no longer than it does."""
+    assert config.demo is not None  # noqa: S101 - the caller asked
+    site = stack.enter_context(DemoSite(fixtures.read([config.demo]), now()))
+    feeds = [FeedConfig(url=url, name=name, every=timedelta(seconds=5)) for name, url in site.feeds.items()]
+    state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="monitor-demo-")))
+    opened = (*config.http.allow_private, ip_network("127.0.0.1/32"))
+    log.info("demo: %s is served as %d feeds at %s; Ctrl-C ends it", config.demo, len(feeds), site.url)
+    return config.model_copy(
+        update={
+            "feeds": (*config.feeds, *feeds),
+            "state_dir": state,
+            "http": config.http.model_copy(update={"allow_private": opened}),
+        }
+    )
+
+
+def _process_name() -> str:
+    """A name that no other process bears, now or later."""
+    return f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+def run(config: Config, *, once: bool) -> int:
+    """Run the daemon, or one round of it; returns the exit status. Raises MonitorError where it cannot start."""
+    if not config.feeds and not config.demo:
+        raise InputError([Problem("feeds", "none configured; add some, such as feeds: [https://example.org/feed.xml]")])
+    return asyncio.run(_run(config, once))
+
+
+async def _run(config: Config, once: bool) -> int:
+    stop = asyncio.Event()
+    starting = asyncio.current_task()
+
+    def end() -> None:
+        # The first signal ends the run in order, also while it is still waiting for Redis.
+        if stop.is_set() or not started:
+            starting.cancel()  # type: ignore[union-attr]
+        stop.set()
+
+    started = False
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    try:
+        async with running(config, _ONCE_WAITS_FOR_REDIS if once else None) as app:
+            started = not once
+            if not once:
+                await app.run(stop)
+                return 0
+            return _report(await app.once())
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+        return 0 if not once else 130
+
+
+def _report(waiting: int) -> int:
+    if waiting:
+        sys.stderr.write(f"{waiting} deliveries failed and are kept; they are tried again at the next run\n")
+    return 1 if waiting else 0
+
+
+__all__ = ["App", "MonitorError", "matcher_of", "run", "running"]

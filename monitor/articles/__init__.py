@@ -1,0 +1,1 @@
+"""Articles: the text of a page, its language, its sentences."""

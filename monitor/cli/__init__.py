@@ -1,0 +1,46 @@
+"""The command `monitor`. Each command imports what it needs when it runs, so that `--help` is immediate."""
+
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+from monitor import __version__
+from monitor.cli.replay import replay
+from monitor.cli.run import run
+from monitor.errors import InputError, MonitorError
+
+
+class _Group(click.Group):
+    """Shows mistakes as they are, a line each on standard error; exit status 2 for the user's own, else 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except InputError as error:
+            click.echo(str(error), err=True)
+            context.exit(2)
+        except MonitorError as error:
+            click.echo(f"monitor: {error}", err=True)
+            context.exit(1)
+        except BrokenPipeError:
+            # Whoever read our output has gone, as `head` does.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            context.exit(141)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="monitor")
+@click.option("-v", "--verbose", is_flag=True, help="Say more in the log.")
+def main(verbose: bool) -> None:
+    """Watch news feeds; tell people, in any language, when something they care about happens."""
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    for noisy in ("httpx", "httpcore", "trafilatura", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+main.add_command(run)
+main.add_command(replay)

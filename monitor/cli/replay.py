@@ -1,0 +1,123 @@
+"""`monitor replay`."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.run import config_option
+
+if TYPE_CHECKING:
+    from monitor.config import Config
+    from monitor.fixtures import Fixture
+    from monitor.models import Alert
+
+_MUCH = 50  # fixtures, from which on progress is shown
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--rules",
+    "rules_paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Rule files or folders, instead of the configured ones.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "ndjson"]), default="text", show_default=True)
+@click.option(
+    "--expect",
+    "expected",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Compare with these alerts; exit 1 on any difference.",
+)
+@config_option
+def replay(  # noqa: PLR0917 - click hands them over by name
+    paths: tuple[Path, ...], rules_paths: tuple[Path, ...], form: str, expected: Path | None, config_path: Path | None
+) -> None:
+    """Send fixtures through the very stages that the daemon uses, without network.
+
+    PATH is a file or a folder of .txt, .html, .xml, .rss, .atom, .json and .jsonl.
+
+    \b
+    monitor replay seeds --rules rules                             the alerts, for people
+    monitor replay seeds --rules rules --format ndjson             for programs
+    monitor replay seeds --rules rules --expect seeds/expect.yaml  as a test
+    """
+    from monitor import app, expectation, fixtures
+
+    began = time.monotonic()
+    config = _config(config_path, rules_paths)
+    wanted = expectation.read(expected) if expected else None
+    documents = fixtures.read(paths)
+    matcher = app.matcher_of(config)
+    found: list[dict[str, Any]] = []
+
+    def show(alert: "Alert", receivers: Iterable[str]) -> None:
+        found.append(alert.model_dump(mode="json") | {"receivers": list(receivers)})
+        _show(alert, receivers, form)
+
+    count = asyncio.run(_replay(documents, matcher, config, show))
+    seconds = time.monotonic() - began
+    click.echo(f"{_counted(count, 'document')}, {_counted(len(found), 'alert')}, {seconds:.1f} s", err=True)
+    if wanted is not None:
+        lines = expectation.differences(wanted, found)
+        for line in lines:
+            click.echo(line, err=True)
+        sys.exit(1 if lines else 0)
+
+
+def _config(path: Path | None, rules_paths: tuple[Path, ...]) -> "Config":
+    """The configuration, where there is one: replay works without."""
+    from monitor import config, notifiers
+    from monitor.errors import InputError
+
+    try:
+        place = path or config.find()
+    except InputError:
+        loaded = config.Config()
+    else:
+        loaded = config.load(place, notifiers.options_of)
+    return loaded.model_copy(update={"rules": rules_paths}) if rules_paths else loaded
+
+
+async def _replay(documents: list["Fixture"], matcher: Any, config: "Config", show: Callable[..., None]) -> int:
+    from monitor.alerts.routing import route
+    from monitor.reading import Reader, no_pages
+    from monitor.replay import replay as replayed
+    from monitor.workers import Workers
+
+    articles = done = 0
+    async with Workers() as workers:
+        async for count, alerts in replayed(documents, Reader(no_pages, workers), matcher):
+            articles += count
+            done += 1
+            for alert in alerts:
+                show(alert, route(alert, config))
+            _progress(done, len(documents))
+    return articles
+
+
+def _progress(done: int, total: int) -> None:
+    if total >= _MUCH and sys.stderr.isatty():
+        end = "\r\x1b[K" if done == total else f"\r{done} of {total} fixtures"
+        click.echo(end, err=True, nl=False)
+
+
+def _show(alert: "Alert", receivers: Iterable[str], form: str) -> None:
+    from monitor.alerts.render import as_json, as_text
+
+    if form == "ndjson":
+        click.echo(as_json(alert, {"receivers": list(receivers)}))
+    else:
+        click.echo(f"{as_text(alert, colour=sys.stdout.isatty())}\n")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,276 @@
+"""`monitor.yaml`: what a user can set, where it is looked for, and what is said when it is wrong."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from monitor import __version__, yamlfile
+from monitor.errors import InputError, Problem
+from monitor.models import FullText
+
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_VARIABLE = re.compile(r"\$\$|\$\{([^}]*)\}")
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Read `90s`, `2m`, `1h30m`, `7d`; raises ValueError."""
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).replace(" ", "")
+    if not text or _NUMBER.sub("", text):
+        raise ValueError(f'"{value}" is no duration; write a number and a unit, such as 30s, 5m, 12h or 2d')
+    return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in _NUMBER.findall(text)), timedelta())
+
+
+def _parse_network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(str(value), strict=False)
+    except ValueError:
+        raise ValueError(f'"{value}" is no network; write one such as 10.0.0.0/8 or ::1/128') from None
+
+
+def _parse_http_url(value: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a URL is expected, such as https://example.org/feed.xml")
+    parts = urlsplit(value.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or "\\" in value:
+        raise ValueError(f'"{value}" is no URL that can be fetched; it has to begin with http:// or https://')
+    return value.strip()
+
+
+OptionsOf = Callable[[str], type[BaseModel]]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_parse_network)]
+HttpUrl = Annotated[str, BeforeValidator(_parse_http_url)]
+
+
+class Strict(BaseModel):
+    """A mapping that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RedisConfig(Strict):
+    """Where state and streams live; without `url`, an embedded server in the state directory."""
+
+    url: str | None = Field(None, description="redis://, rediss:// or unix://; absent: the embedded server")
+    lease: Duration = Field(timedelta(seconds=10), description="how long a silent process keeps its work")
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError(f'"{value}" is no Redis address; it has to begin with redis://, rediss:// or unix://')
+        return value
+
+
+class FeedConfig(Strict):
+    """One feed; a bare URL is one too."""
+
+    url: HttpUrl
+    name: str = ""
+    every: Duration = Field(timedelta(minutes=5), description="how often it is polled")
+    tags: tuple[str, ...] = ()
+    language: str | None = Field(None, description="its language, where it does not say so itself")
+    full_text: FullText = Field("auto", description="auto: the page, or else the feed's own text; always; never")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_url(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str) else value
+
+    @field_validator("every")
+    @classmethod
+    def _at_least_a_second(cls, value: timedelta) -> timedelta:
+        if value < timedelta(seconds=1):
+            raise ValueError("a feed can be polled once a second at most; write 1s or more")
+        return value
+
+    @property
+    def title(self) -> str:
+        return self.name or urlsplit(self.url).hostname or self.url
+
+
+class ReceiverConfig(BaseModel):
+    """Who is told, and how: `type` names a notifier, the rest are its options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    type: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class RouteConfig(Strict):
+    """Which receivers get the alerts; absent: all of them."""
+
+    receiver: tuple[str, ...] = Field(description="the name of a receiver, or a list of names")
+
+    @field_validator("receiver", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class HttpConfig(Strict):
+    """How feeds, pages and webhooks are reached."""
+
+    user_agent: str = f"monitor/{__version__} (news feed monitor)"
+    timeout: Duration = Field(timedelta(seconds=30), description="for one whole answer, redirects included")
+    allow_private: tuple[Network, ...] = Field((), description="networks that may be reached though not public")
+
+
+class Config(Strict):
+    """The whole of monitor.yaml; paths are absolute once loaded."""
+
+    redis: RedisConfig = RedisConfig()
+    state_dir: Path | None = Field(None, description="where the embedded server keeps its data")
+    rules: tuple[Path, ...] = Field((Path("rules"),), description="rule files, or folders of them")
+    feeds: tuple[FeedConfig, ...] = ()
+    receivers: dict[str, ReceiverConfig] = Field(default_factory=dict)
+    route: RouteConfig | None = None
+    http: HttpConfig = HttpConfig()
+    demo: Path | None = Field(None, description="a folder of fixtures to serve on this machine and poll as feeds")
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Config":
+        unknown = [name for name in (self.route.receiver if self.route else ()) if name not in self.receivers]
+        if unknown:
+            hint = yamlfile.suggest(unknown[0], self.receivers) or f"; known: {', '.join(self.receivers) or 'none'}"
+            raise ValueError(f'route: no receiver is called "{unknown[0]}"{hint}')
+        return self
+
+    @property
+    def route_to(self) -> tuple[str, ...]:
+        """The names of the receivers that every alert goes to."""
+        return self.route.receiver if self.route else tuple(self.receivers)
+
+
+def find(environ: Mapping[str, str] = os.environ) -> Path:
+    """Find the configuration where no --config names it; raises InputError."""
+    user = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    places = [Path("monitor.yaml"), user / "monitor/monitor.yaml", Path("/etc/monitor/monitor.yaml")]
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(str(place) for place in places)
+    raise InputError([Problem("configuration", f"none found; looked for {looked}; name one with --config FILE")])
+
+
+def load(path: Path, options_of: OptionsOf, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read and check a configuration; raises InputError with every mistake in it.
+
+    `options_of` gives the options model of a kind of receiver, or raises LookupError with the kinds that there are.
+    """
+    document = yamlfile.read(path)
+    if document.value is not None and not isinstance(document.value, dict):
+        raise InputError([document.problem((), "a mapping such as `feeds: [...]` was expected")])
+    document.value = _override(document.value or {}, document, environ)
+    document.value = _substitute(document.value, (), document, environ)
+    problems = list(document.problems)
+    try:
+        config = yamlfile.validate(Config, document)
+    except InputError as error:
+        problems += error.problems
+    if not problems:
+        problems = [*_feed_problems(config, document), *_receiver_problems(config, document, options_of)]
+    if problems:
+        raise InputError(problems)
+    return _absolute(config, path.resolve().parent, options_of, environ)
+
+
+def _feed_problems(config: Config, document: yamlfile.Document) -> list[Problem]:
+    first: dict[str, int] = {}
+    return [
+        document.problem(("feeds", index), f"this feed stands already at {document.place(('feeds', first[feed.url]))}")
+        for index, feed in enumerate(config.feeds)
+        if first.setdefault(feed.url, index) != index
+    ]
+
+
+def _receiver_problems(config: Config, document: yamlfile.Document, options_of: OptionsOf) -> list[Problem]:
+    problems: list[Problem] = []
+    for name, receiver in config.receivers.items():
+        path = ("receivers", name)
+        try:
+            model = options_of(receiver.type)
+        except LookupError as error:
+            problems.append(document.problem((*path, "type"), str(error)))
+            continue
+        try:
+            yamlfile.validate(model, document, receiver.options, path)
+        except InputError as error:
+            problems += error.problems
+    return problems
+
+
+def _override(value: dict[str, Any], document: yamlfile.Document, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Let variables such as MONITOR_REDIS__URL set a key, two underscores for each step down."""
+    for variable in sorted(environ):
+        first, *rest = variable.removeprefix("MONITOR_").lower().split("__")
+        if not variable.startswith("MONITOR_") or first not in Config.model_fields:
+            continue
+        target = value
+        for step, key in enumerate([first, *rest][:-1]):
+            target = target.setdefault(key, {})
+            if not isinstance(target, dict):
+                document.problems.append(Problem(variable, f"{'.'.join([first, *rest][: step + 1])} is no mapping"))
+                break
+        else:
+            target[[first, *rest][-1]] = yamlfile.parse(environ[variable], variable).value
+    return value
+
+
+def _substitute(value: Any, path: yamlfile.Path_, document: yamlfile.Document, environ: Mapping[str, str]) -> Any:
+    """Put the environment's variables in the place of ${NAME}; $$ is a dollar."""
+    if isinstance(value, dict):
+        return {key: _substitute(inner, (*path, key), document, environ) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_substitute(inner, (*path, index), document, environ) for index, inner in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(found: re.Match[str]) -> str:
+        name = found[1]
+        if name is None:
+            return "$"
+        if name not in environ:
+            document.problems.append(document.problem(path, f"the environment has no variable {name}; set it"))
+        return environ.get(name, "")
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _absolute(config: Config, folder: Path, options_of: OptionsOf, environ: Mapping[str, str]) -> Config:
+    """Resolve paths against the configuration's folder, and find a state directory where none is set."""
+    state = environ.get("STATE_DIRECTORY") or Path(environ.get("XDG_STATE_HOME") or "~/.local/state") / "monitor"
+    receivers = {name: _rooted(receiver, folder, options_of) for name, receiver in config.receivers.items()}
+    return config.model_copy(
+        update={
+            "rules": tuple(folder / path.expanduser() for path in config.rules),
+            "state_dir": folder / (config.state_dir or Path(state)).expanduser(),
+            "demo": config.demo and folder / config.demo.expanduser(),
+            "receivers": receivers or {"console": ReceiverConfig(type="console")},
+        }
+    )
+
+
+def _rooted(receiver: ReceiverConfig, folder: Path, options_of: OptionsOf) -> ReceiverConfig:
+    """A receiver whose options that are paths are absolute."""
+    options = options_of(receiver.type).model_validate(receiver.options)
+    paths = {name: folder / value.expanduser() for name, value in options if isinstance(value, Path)}
+    return ReceiverConfig(type=receiver.type, **receiver.options | paths)

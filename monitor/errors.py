@@ -1,0 +1,64 @@
+"""What can go wrong, in the words that a user is shown."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class MonitorError(Exception):
+    """Something that a user can act on; `str()` of it is ready to be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in what a user wrote: `place` is `file:line:column` or whatever else finds it."""
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+class InputError(MonitorError):
+    """A file that a user wrote is missing or wrong; holds every problem found, a line each."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class FetchError(MonitorError):
+    """A feed or a page could not be fetched; says its URL and why."""
+
+    def __init__(self, url: str, reason: str, *, status: int | None = None) -> None:
+        self.url, self.reason, self.status = url, reason, status
+        super().__init__(f"{url}: {reason}")
+
+
+class UnreadableError(MonitorError):
+    """What was fetched is no feed, or holds no article."""
+
+
+class WorkerError(MonitorError):
+    """A piece of work was given up: it ran past its deadline or its memory, or its process died."""
+
+
+class StoreError(MonitorError):
+    """Redis does not answer, or refuses."""
+
+
+class NotifyError(MonitorError):
+    """A notification was not taken; `str()` is the reason."""
+
+
+class TemporaryError(NotifyError):
+    """The receiver may take it later, not before `retry_after` where it said so."""
+
+    def __init__(self, reason: str, *, retry_after: timedelta | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(reason)
+
+
+class PermanentError(NotifyError):
+    """The receiver will never take this notification: trying again would change nothing."""

@@ -1,0 +1,57 @@
+"""Expected alerts: the file that `replay --expect` compares with, and the comparison.
+
+Either YAML, a mapping from a document to the rules that it must raise (an empty list for a near miss), or what
+`replay --format ndjson` printed. A document that is not mentioned must raise nothing.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from monitor import yamlfile
+from monitor.errors import InputError, Problem
+
+Key = tuple[str, str]  # document, rule
+
+
+def read(path: Path) -> dict[Key, Mapping[str, Any]]:
+    """Read expected alerts by document and rule, each with the keys that it has to have; raises InputError."""
+    if path.suffix in (".ndjson", ".jsonl"):
+        return _read_lines(path)
+    document = yamlfile.read(path)
+    expected: dict[Key, Mapping[str, Any]] = {}
+    for name, rules in (document.value or {}).items() if isinstance(document.value or {}, dict) else ():
+        if rules is not None and not isinstance(rules, list):
+            raise InputError([document.problem((name,), "a list of rules was expected, [] for none")])
+        expected |= {(name, str(rule)): {} for rule in rules or ()}
+    return expected
+
+
+def _read_lines(path: Path) -> dict[Key, Mapping[str, Any]]:
+    expected = {}
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise InputError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                alert = json.loads(line)
+                expected[alert["document"], alert["rule"]] = alert
+            except (ValueError, KeyError, TypeError):
+                problem = Problem(f"{path}:{number}:1", 'an object with "document" and "rule" was expected')
+                raise InputError([problem]) from None
+    return expected
+
+
+def differences(expected: Mapping[Key, Mapping[str, Any]], found: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What differs, a line each: `- ` expected and not raised, `+ ` raised and not expected, `! ` raised otherwise."""
+    raised = {(alert["document"], alert["rule"]): alert for alert in found}
+    lines = [f"- {document}: {rule}" for document, rule in expected.keys() - raised.keys()]
+    lines += [f"+ {document}: {rule}" for document, rule in raised.keys() - expected.keys()]
+    for key in expected.keys() & raised.keys():
+        for name, value in expected[key].items():
+            if raised[key].get(name) != value:
+                lines.append(f"! {key[0]}: {key[1]}: {name} is {raised[key].get(name)!r}, expected {value!r}")
+    return sorted(lines, key=lambda line: line[2:])

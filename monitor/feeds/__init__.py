@@ -1,0 +1,1 @@
+"""Feeds: from what a server answers to entries, and which of them are new."""

@@ -1,0 +1,1 @@
+"""Which rules does an article satisfy, and by which words: folding, patterns, one scan, the boolean part."""

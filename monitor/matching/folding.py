@@ -1,0 +1,164 @@
+"""Folding: one form for every way to write the same word, with the way back to the original text.
+
+Case, width, accents, ligatures, Arabic and Hebrew letter variants and digits are folded; soft hyphens, zero-width
+characters, tatweel and vowel points vanish; everything that is no letter, mark or digit becomes one space, and so does
+the seam of two scripts (NATOが, UN의). What tells words apart in their script stays: Indic and Thai vowel signs, kana
+voicing, Hangul syllables.
+
+A text is folded by one gather through a table of code points. Only where a character grows (ﬁ, ㎏) or composes
+(conjoining jamo, separate voicing marks) is it rewritten character by character first.
+"""
+
+import functools
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SIZE = 0x32400  # past the last assigned letter: beyond it lie only private use, tags and variation selectors
+_SPACE = 0x20
+FIELD_BREAK = " \ue000 "  # between title and text: no phrase crosses it, and no term holds it
+_GROWS = -1
+_FIRST_SEAMED = 0x0E00  # Thai: no script before it writes words without spaces between them
+
+# Letters that Unicode does not decompose, but that readers and keyboards exchange.
+_ALIKE = str.maketrans(
+    "ıøłđðħŧӏё" + "ىیےېۍئ" + "کڪ" + "هەہۂۀةھۃ" + "أإآٱ" + "ؤ" + "ךםןףץ" + "ς",
+    "iolddhtіе" + "يييييي" + "كك" + "هههههههه" + "اااا" + "و" + "כמנפצ" + "σ",
+)  # fmt: skip
+_EXPANSIONS = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
+
+# Scripts that do not part words by spaces: Thai, Lao, Burmese, Khmer, kana, Han.
+_UNSPACED_RANGES = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x19E0, 0x19FF),
+    (0x3005, 0x3007),
+    (0x3040, 0x30FF),
+    (0x31F0, 0x31FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xAA60, 0xAA7F),
+    (0xF900, 0xFAFF),
+    (0x20000, _SIZE - 1),
+)
+
+# Marks that are spelling, not sound: they tell words apart and stay. All other non-spacing marks go.
+_MARKS_DROPPED = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
+    "\u093c\u09bc\u0a3c\u0abc\u0b3c\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]"
+)
+# What the table cannot do alone: pieces that compose with the character before them.
+_COMPOSES = re.compile("[\u1100-\u11ff\u3099\u309a\uff9e\uff9f]")
+_KANA_VOICED = re.compile("[ぁ-ヿ]")
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A folded text: `offsets[i]` is where `text[i]` stood in the original."""
+
+    text: str
+    offsets: NDArray[np.intp]
+
+
+def fold_character(character: str) -> str:
+    """Fold one character: what replaces it, a space for a separator, nothing for what vanishes."""
+    if character == FIELD_BREAK.strip():
+        return character
+    if character in _EXPANSIONS or character.lower() in _EXPANSIONS:
+        return _EXPANSIONS[character.lower()]
+    category = unicodedata.category(character)
+    if category in ("Cf", "Cs") or _MARKS_DROPPED.match(character) or character == "\u0640":
+        return "" if category != "Cs" else " "
+    compatible = unicodedata.normalize("NFKC", character).casefold()
+    if not _KANA_VOICED.search(compatible):
+        compatible = _MARKS_DROPPED.sub("", unicodedata.normalize("NFD", compatible))
+        compatible = unicodedata.normalize("NFC", compatible)  # Hangul comes back together
+    folded = compatible.translate(_ALIKE)
+    return "".join(_digit(c) if unicodedata.category(c)[0] in "LMN" else " " for c in folded)
+
+
+def _digit(character: str) -> str:
+    value = unicodedata.decimal(character, None)
+    return character if value is None else str(value)
+
+
+@functools.cache
+def _table() -> NDArray[np.int32]:
+    """The folded code point of each code point; 0 where it vanishes, _GROWS where it becomes several."""
+    table = np.zeros(_SIZE, dtype=np.int32)
+    for point in range(_SIZE):
+        if 0xAC00 <= point <= 0xD7A3 or 0x4E00 <= point <= 0x9FFF or 0x20000 <= point <= 0x2FA00:
+            table[point] = point  # Hangul syllables and Han stay as they are: no need to ask 60,000 times
+            continue
+        folded = fold_character(chr(point))
+        table[point] = (ord(folded) if folded else 0) if len(folded) < 2 else _GROWS
+    return table
+
+
+def fold(text: str) -> Folded:
+    """Fold a text; the result begins and ends with a space, and no two spaces stand side by side."""
+    table = _table()
+    points = np.frombuffer(f" {text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    folded = table.take(points, mode="clip")
+    if folded.min() == _GROWS or _COMPOSES.search(text):
+        folded, offsets = _rewrite(f" {text} ", table)
+    else:
+        offsets = np.arange(len(folded))
+    keep = folded != 0
+    if not keep.all():
+        folded, offsets = folded[keep], offsets[keep]
+    if folded.max() >= _FIRST_SEAMED:
+        folded, offsets = _part_scripts(folded, offsets)
+    space = folded == _SPACE
+    keep = np.ones(len(folded), dtype=bool)
+    np.logical_not(space[1:] & space[:-1], out=keep[1:])
+    result = folded[keep].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    return Folded(result, np.maximum(offsets[keep] - 1, 0))
+
+
+def _part_scripts(folded: NDArray[np.int32], offsets: NDArray[np.intp]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Put a space where a script that parts words by spaces meets one that does not, or Hangul."""
+    script = _scripts().take(folded, mode="clip")
+    seams = np.flatnonzero((script[1:] != script[:-1]) & (script[1:] != 0) & (script[:-1] != 0)) + 1
+    return np.insert(folded, seams, _SPACE), np.insert(offsets, seams, offsets[seams])
+
+
+@functools.cache
+def _scripts() -> NDArray[np.int8]:
+    """0 for a separator, 1 for a script with spaces between words, 2 for one without, 3 for Hangul."""
+    scripts = np.ones(_SIZE, dtype=np.int8)
+    scripts[[_SPACE, ord(FIELD_BREAK.strip())]] = 0
+    for start, end in _UNSPACED_RANGES:
+        scripts[start : end + 1] = 2
+    scripts[0xAC00:0xD7A4] = scripts[0x1100:0x1200] = scripts[0x3130:0x3190] = 3
+    return scripts
+
+
+def _rewrite(text: str, table: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Fold character by character: the folded code points, and where each stood."""
+    points: list[int] = []
+    origin: list[int] = []
+    for match in re.finditer(r".[\u1160-\u11ff\u3099\u309a\uff9e\uff9f]*", text, re.DOTALL):
+        cluster = match[0]
+        if len(cluster) > 1:
+            cluster = unicodedata.normalize("NFKC", cluster)
+        for character in cluster:
+            value = int(table[min(ord(character), _SIZE - 1)])
+            folded = [value] if value != _GROWS else [ord(c) for c in fold_character(character)]
+            points += folded
+            origin += [match.start()] * len(folded)
+    return np.array(points, dtype=np.int32), np.array(origin, dtype=np.intp)
+
+
+def fold_term(term: str) -> str:
+    """Fold a term of a rule or of the lexicon: words parted by single spaces."""
+    return fold(term).text.strip()
+
+
+def unspaced(character: str) -> bool:
+    """Tell whether a character belongs to a script that does not part words by spaces."""
+    return bool(_scripts()[min(ord(character), _SIZE - 1)] == 2)

@@ -1,0 +1,153 @@
+"""The values that flow: feed -> page -> entry -> article -> match -> alert -> notification.
+
+Times are aware datetimes in UTC. Offsets count Unicode code points.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Level = Literal["info", "low", "medium", "high", "critical"]
+Field = Literal["title", "lead", "body"]
+FullText = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a web server answered: the body is decompressed, not decoded."""
+
+    url: str
+    body: bytes
+    content_type: str = ""
+    etag: str = ""
+    last_modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The feed that an entry came from, as far as its articles need to know it."""
+
+    name: str
+    url: str = ""
+    tags: tuple[str, ...] = ()
+    language: str | None = None
+    full_text: FullText = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a feed: the announcement of an article.
+
+    `key` identifies it within its feed; `content` and `summary` are HTML as the feed had them.
+    """
+
+    key: str
+    url: str = ""
+    title: str = ""
+    content: str = ""
+    summary: str = ""
+    author: str = ""
+    published: datetime | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedDocument:
+    """A feed as it was parsed; entries in the order of the document."""
+
+    title: str
+    language: str | None
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What a page says of itself; `text` is its article, a paragraph a line."""
+
+    text: str
+    title: str = ""
+    author: str = ""
+    language: str | None = None
+    published: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """The text that rules are matched over.
+
+    `id` is its identity: the fixture's place in `replay`, the entry's key in the daemon. `text` is plain
+    text, a paragraph a line; `lead_end` is where its first paragraph ends. `language` is a BCP 47 tag, or
+    None where the text does not tell.
+    """
+
+    id: str
+    source: Source
+    text: str
+    title: str = ""
+    url: str = ""
+    author: str = ""
+    published: datetime | None = None
+    language: str | None = None
+
+    @property
+    def lead_end(self) -> int:
+        start = len(self.text) - len(self.text.lstrip())
+        end = self.text.find("\n", start)
+        return len(self.text) if end < 0 else end
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Evidence(_Value):
+    """Words that decided a match: `text` stands at `start:end` of the title, or else of the article's text."""
+
+    concept: str
+    text: str
+    field: Field
+    start: int
+    end: int
+
+
+class Snippet(_Value):
+    """The sentence that shows best why a rule matched; `marks` are the (start, end) of its matched words."""
+
+    text: str
+    marks: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One rule that an article satisfies, and the words that made it so, in the order of the text."""
+
+    rule_id: str
+    evidence: tuple[Evidence, ...]
+
+
+class Alert(_Value):
+    """What a person is told: one rule, one article. Its JSON is what webhooks and files receive."""
+
+    id: str
+    rule: str
+    level: Level
+    rule_title: str = ""
+    tags: tuple[str, ...] = ()
+    document: str
+    title: str
+    url: str = ""
+    source: str = ""
+    language: str | None = None
+    published: datetime | None = None
+    snippet: Snippet
+    evidence: tuple[Evidence, ...]
+
+
+class Notification(_Value):
+    """What one receiver is sent. `key` stays the same however often it is sent again."""
+
+    key: str
+    receiver: str
+    alerts: tuple[Alert, ...]

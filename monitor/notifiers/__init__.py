@@ -1,0 +1,43 @@
+"""Notifiers: how a receiver is told. Each is a plugin under the entry point `monitor.notifiers`, ours like others'.
+
+A notifier class has a pydantic model `Options`, is made with `(options, http)`, and sends a notification or raises
+TemporaryError or PermanentError. It does not retry, log or pace: delivery does.
+"""
+
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from monitor.errors import MonitorError
+from monitor.http import Http
+from monitor.models import Notification
+from monitor.yamlfile import suggest
+
+
+class Notifier(Protocol):
+    """What delivery needs of a notifier."""
+
+    Options: ClassVar[type[BaseModel]]
+
+    def __init__(self, options: Any, http: Http) -> None: ...
+
+    async def send(self, notification: Notification) -> None:
+        """Send; raises TemporaryError or PermanentError, and TimeoutError counts as temporary."""
+
+
+def notifier_class(kind: str) -> type[Notifier]:
+    """The class of a kind of notifier; raises LookupError with the known kinds, or MonitorError for a broken plugin."""
+    found = {point.name: point for point in entry_points(group="monitor.notifiers")}
+    if kind not in found:
+        hint = suggest(kind, found) or f"; known: {', '.join(sorted(found))}"
+        raise LookupError(f'there is no notifier "{kind}"{hint}')
+    try:
+        return found[kind].load()  # type: ignore[no-any-return]
+    except (ImportError, AttributeError) as error:
+        raise MonitorError(f'the notifier plugin "{kind}" cannot be loaded: {error}') from error
+
+
+def options_of(kind: str) -> type[BaseModel]:
+    """The options model of a kind of notifier; raises as `notifier_class` does."""
+    return notifier_class(kind).Options

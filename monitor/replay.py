@@ -1,0 +1,69 @@
+"""Fixtures through the very stages that the daemon uses, without network or Redis, in a stable order."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+
+from monitor.alerts.build import alerts_for
+from monitor.articles.language import detect, normal
+from monitor.errors import InputError, Problem, UnreadableError, WorkerError
+from monitor.fixtures import Fixture
+from monitor.matching.matcher import Matcher
+from monitor.models import Alert, Article, Extracted, Page, Source
+from monitor.reading import Reader
+
+_AHEAD = 8  # fixtures that are read while an earlier one is waited for
+
+
+async def replay(
+    fixtures: Iterable[Fixture], reader: Reader, matcher: Matcher
+) -> AsyncIterator[tuple[int, list[Alert]]]:
+    """Yield, for each fixture in turn, how many documents it holds and their alerts; raises InputError."""
+    async for articles in _in_order(fixtures, reader):
+        yield (
+            len(articles),
+            [alert for article in articles for alert in alerts_for(matcher.match(article), article, matcher.by_id)],
+        )
+
+
+async def _in_order(fixtures: Iterable[Fixture], reader: Reader) -> AsyncIterator[list[Article]]:
+    running: deque[asyncio.Task[list[Article]]] = deque()
+    try:
+        for fixture in fixtures:
+            running.append(asyncio.ensure_future(articles_of(fixture, reader)))
+            if len(running) > _AHEAD:
+                yield await running.popleft()
+        while running:
+            yield await running.popleft()
+    finally:
+        for task in running:
+            task.cancel()
+
+
+async def articles_of(fixture: Fixture, reader: Reader) -> list[Article]:
+    """The articles that a fixture holds: one, or those of a feed's entries. Raises InputError where it holds none."""
+    about = fixture.about
+    try:
+        if fixture.feed is not None:
+            return await _feed_articles(fixture, fixture.feed, reader)
+        page = Extracted(fixture.text or "") if fixture.html is None else await reader.extract(fixture.html, about.url)
+    except (UnreadableError, WorkerError) as error:
+        raise InputError([Problem(fixture.document, str(error))]) from None
+    title = about.title or page.title
+    article = Article(
+        id=fixture.document,
+        source=Source(about.feed or fixture.document),
+        text=page.text,
+        title=title,
+        url=about.url,
+        author=page.author,
+        published=about.published or page.published,
+        language=normal(about.language) or detect(f"{title}\n{page.text}", page.language),
+    )
+    return [article]
+
+
+async def _feed_articles(fixture: Fixture, body: bytes, reader: Reader) -> list[Article]:
+    document = await reader.feed(Page(url="", body=body))
+    source = Source(document.title or fixture.document, language=document.language)
+    return [await reader.article(entry, source, f"{fixture.document}#{entry.key}") for entry in document.entries]

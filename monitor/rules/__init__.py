@@ -1,0 +1,1 @@
+"""What users write about the world: rules, expressions, concepts."""

@@ -1,0 +1,58 @@
+"""When feeds are polled: one APScheduler job per feed."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from monitor.config import FeedConfig
+
+_POLLS_A_SECOND = 20  # while the first round is spread
+
+
+class Schedule:
+    """Calls `poll` for each feed, again and again, each no more than once at a time."""
+
+    def __init__(self, poll: Callable[[FeedConfig], Awaitable[None]]) -> None:
+        self._poll = poll
+        self._running: set[asyncio.Task[None]] = set()
+        # APScheduler drops a run that is a second late, unless told that late is better than never.
+        defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+
+    def start(self, feeds: Iterable[FeedConfig], now: datetime) -> None:
+        feeds = list(feeds)
+        for feed in feeds:
+            trigger = IntervalTrigger(seconds=feed.every.total_seconds(), timezone=UTC)
+            first = now + spread(feed, len(feeds))
+            self._scheduler.add_job(self._run, trigger, [feed], id=feed.url, next_run_time=first)
+        self._scheduler.start()
+
+    async def stop(self, patience: timedelta) -> None:
+        """Begin no more polls, and let those that run end; what has not after `patience` is cancelled."""
+        self._scheduler.pause()
+        if self._running:
+            await asyncio.wait(self._running, timeout=patience.total_seconds())
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        self._scheduler.shutdown(wait=False)
+
+    async def _run(self, feed: FeedConfig) -> None:
+        # Shutting APScheduler down cancels its jobs: the poll is a task of ours, which it cannot reach.
+        task = asyncio.ensure_future(self._poll(feed))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        await asyncio.shield(task)
+
+
+def spread(feed: FeedConfig, feeds: int) -> timedelta:
+    """How long after the start a feed is first polled: the same every time, other than its neighbours'."""
+    window = min(feed.every.total_seconds(), feeds / _POLLS_A_SECOND)
+    share = int.from_bytes(blake2b(feed.url.encode(), digest_size=4).digest()) / 2**32
+    return timedelta(seconds=window * share)

@@ -1,0 +1,133 @@
+"""The streams between match and message: alerts, and for each receiver an outbox, a waiting room and dead letters.
+
+A message is in exactly one place at a time: each script moves it, and does nothing where it has been moved before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+from monitor.models import Notification
+from monitor.store.redis import ALERTS, PREFIX, Store, Stream, translated
+
+_KEPT = timedelta(days=7)  # how long dispatched alerts stay in their stream, to be listed
+DEAD = f"{PREFIX}dead"
+
+_DISPATCH = """
+if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+for i = 2, #KEYS do redis.call('XADD', KEYS[i], '*', 'delivery', ARGV[i + 1]) end
+return 1
+"""
+_SENT = """
+if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('XDEL', KEYS[1], ARGV[2])
+return 1
+"""
+_LATER = """
+if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[4])
+return 1
+"""
+_BURY = """
+if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('XADD', KEYS[2], '*', 'delivery', ARGV[3], 'reason', ARGV[4])
+return 1
+"""
+_DUE = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, 100)
+for _, delivery in ipairs(due) do
+  redis.call('ZREM', KEYS[2], delivery)
+  redis.call('XADD', KEYS[1], '*', 'delivery', delivery)
+end
+return #due
+"""
+
+
+class Delivery(BaseModel):
+    """A notification on its way, and how often it has been tried."""
+
+    model_config = ConfigDict(frozen=True)
+
+    notification: Notification
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that was read from a stream and has to be settled by its `id`."""
+
+    id: str
+    body: str
+
+
+def outbox_key(receiver: str) -> str:
+    return f"{PREFIX}outbox:{receiver}"
+
+
+class AlertStream(Stream):
+    """Alerts that were raised, waiting to be dispatched."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, ALERTS, "dispatch")
+
+    async def receive(self, count: int, block: timedelta | None = None) -> list[Received]:
+        return [Received(identifier, fields["alert"]) for identifier, fields in await self.read(count, block)]
+
+    async def dispatch(self, message: Received, deliveries: Sequence[Delivery]) -> bool:
+        """Put an alert into its receivers' outboxes and settle it, as one."""
+        keys = [outbox_key(delivery.notification.receiver) for delivery in deliveries]
+        return await self.settle(_DISPATCH, keys, [message.id, *(d.model_dump_json() for d in deliveries)])
+
+    @translated
+    async def trim(self, now: datetime) -> None:
+        """Drop alerts that are both old and dispatched."""
+        group = next((g for g in await self._client.xinfo_groups(self.key) if g["name"] == self.group), None)
+        if group is None:
+            return
+        pending = (await self._client.xpending(self.key, self.group))["min"]
+        old = f"{int((now - _KEPT).timestamp() * 1000)}-0"
+        oldest_needed = min((pending or group["last-delivered-id"], old), key=_order)
+        await self._client.xtrim(self.key, minid=oldest_needed)
+
+
+def _order(identifier: str) -> tuple[int, int]:
+    milliseconds, _, sequence = identifier.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+class Outbox(Stream):
+    """What one receiver is to be sent."""
+
+    def __init__(self, store: Store, receiver: str) -> None:
+        super().__init__(store, outbox_key(receiver), "deliver")
+        self._later = f"{PREFIX}later:{receiver}"
+
+    async def receive(self, count: int, block: timedelta | None = None) -> list[Received]:
+        return [Received(identifier, fields["delivery"]) for identifier, fields in await self.read(count, block)]
+
+    async def sent(self, message: Received) -> None:
+        await self.settle(_SENT, [], [message.id])
+
+    async def later(self, message: Received, delivery: Delivery, at: datetime) -> None:
+        """Put a delivery into the waiting room until `at`."""
+        arguments = [message.id, str(int(at.timestamp() * 1000)), delivery.model_dump_json()]
+        await self.settle(_LATER, [self._later], arguments)
+
+    async def bury(self, message: Received, delivery: str, reason: str) -> None:
+        """Make a delivery a dead letter; `delivery` is its JSON, or whatever could not be read as one."""
+        await self.settle(_BURY, [DEAD], [message.id, delivery, reason])
+
+    @translated
+    async def bring_back(self, now: datetime) -> int:
+        """Put what is due again back into the outbox; returns how much."""
+        due = str(int(now.timestamp() * 1000))
+        return int(await self._client.eval(_DUE, 2, self.key, self._later, due))
+
+    @translated
+    async def waiting(self) -> int:
+        """How many deliveries wait for another attempt."""
+        return int(await self._client.zcard(self._later))

@@ -1,0 +1,242 @@
+"""The door to Redis: one connection pool, keys under one hash tag, foreign errors translated.
+
+Every key begins with `{monitor}:`, so that what one transaction touches lies on one node of a cluster. Only commands of
+Redis 6.2 are used, and EVAL where several have to happen as one.
+"""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from monitor.errors import StoreError
+from monitor.feeds.identity import digest
+from monitor.models import Alert
+
+PREFIX = "{monitor}:"
+ALERTS = f"{PREFIX}alerts"
+_SOCKET_TIMEOUT = 10.0  # seconds; blocking reads have to be shorter
+_SEEN_AT_LEAST = 100  # entries remembered for a feed, or else twice as many as its document has
+
+# A handled entry and its alerts are one write: neither can be there without the other.
+_PUBLISH = """
+if redis.call('ZADD', KEYS[1], 'NX', ARGV[1], ARGV[2]) == 0 then return 0 end
+for i = 3, #ARGV do redis.call('XADD', KEYS[2], '*', 'alert', ARGV[i]) end
+return 1
+"""
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+Self = TypeVar("Self")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """What was last seen of a feed's document: its validators, and a digest of its body."""
+
+    etag: str = ""
+    last_modified: str = ""
+    body: str = ""
+
+
+def translated(
+    method: Callable[Concatenate[Self, Arguments], Awaitable[Result]],
+) -> Callable[Concatenate[Self, Arguments], Coroutine[Any, Any, Result]]:
+    """Turn redis-py's errors into StoreError."""
+
+    @functools.wraps(method)
+    async def call(self: Self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return await method(self, *args, **kwargs)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreError(f"Redis: {str(error) or type(error).__name__}") from error
+
+    return call  # type: ignore[return-value]  # functools.wraps forgets that `self` may go unnamed
+
+
+class Store:
+    """State in Redis, as one process sees it. `name` is this process's, unique among all that share the server."""
+
+    def __init__(self, url: str, name: str, lease: timedelta) -> None:
+        self.name = name
+        self.lease = lease
+        # No retries inside the client: a command whose answer was lost may have been carried out.
+        # Untyped on purpose: what redis-py declares covers both of its protocols and both of its decodings.
+        self.client: Any = redis.asyncio.Redis.from_url(
+            url, decode_responses=True, socket_timeout=_SOCKET_TIMEOUT, retry=Retry(NoBackoff(), 0)
+        )
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+    @translated
+    async def ping(self) -> None:
+        """Raises StoreError where the server does not answer, or may drop what it was given."""
+        await self.client.ping()
+        policy = (await self.client.info("memory")).get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            raise StoreError(f"Redis: maxmemory-policy is {policy}, which deletes alerts; set it to noeviction")
+
+    # Who is alive: what a dead process had begun is taken over by the others.
+
+    @translated
+    async def sign_of_life(self) -> None:
+        await self.client.set(self._alive_key(self.name), "1", px=self.lease)
+
+    @translated
+    async def sign_off(self) -> None:
+        await self.client.delete(self._alive_key(self.name))
+
+    @translated
+    async def alive(self, name: str) -> bool:
+        return bool(await self.client.exists(self._alive_key(name)))
+
+    def _alive_key(self, name: str) -> str:
+        return f"{PREFIX}alive:{name}"
+
+    # Feeds: their validators, and which of their entries have been handled.
+
+    @translated
+    async def feed_state(self, url: str) -> FeedState:
+        return FeedState(**await self.client.hgetall(self._feed_key(url)))
+
+    @translated
+    async def remember(self, url: str, state: FeedState, now: datetime, keys: Sequence[str]) -> None:
+        """Note a feed's document as done, and forget entries that have long left it."""
+        seen = self._seen_key(url)
+        keep = max(_SEEN_AT_LEAST, 2 * len(keys))
+        async with self.client.pipeline(transaction=True) as pipe:
+            fields = {"etag": state.etag, "last_modified": state.last_modified, "body": state.body}
+            pipe.hset(self._feed_key(url), mapping=fields)
+            if keys:
+                pipe.zadd(seen, {_member(key): now.timestamp() for key in keys}, xx=True)
+            pipe.zremrangebyrank(seen, 0, -keep - 1)
+            await pipe.execute()
+
+    @translated
+    async def unseen(self, url: str, keys: Sequence[str]) -> list[str]:
+        """Those of `keys` that have not been handled, in their order."""
+        if not keys:
+            return []
+        scores = await self.client.zmscore(self._seen_key(url), [_member(key) for key in keys])
+        return [key for key, score in zip(keys, scores, strict=True) if score is None]
+
+    @translated
+    async def publish(self, alerts: Iterable[Alert], url: str, key: str, now: datetime) -> bool:
+        """Publish an entry's alerts and mark it handled, as one; False where somebody else already has."""
+        bodies = [alert.model_dump_json() for alert in alerts]
+        arguments = [str(now.timestamp()), _member(key), *bodies]
+        return bool(await self.client.eval(_PUBLISH, 2, self._seen_key(url), ALERTS, *arguments))
+
+    def _feed_key(self, url: str) -> str:
+        return f"{PREFIX}feed:{digest(url)}"
+
+    def _seen_key(self, url: str) -> str:
+        return f"{PREFIX}seen:{digest(url)}"
+
+
+def _member(key: str) -> str:
+    return digest(key)[:16]
+
+
+class Stream:
+    """A Redis stream with one consumer group: what is read stays ours until it is settled, also across a crash."""
+
+    def __init__(self, store: Store, key: str, group: str) -> None:
+        self.key, self.group = key, group
+        self._store = store
+        self._client = store.client
+        self._unsettled_first = True
+
+    @translated
+    async def read(self, count: int, block: timedelta | None = None) -> list[tuple[str, dict[str, str]]]:
+        """Read messages, waiting up to `block` for one; first those that we were given and did not settle."""
+        if self._unsettled_first:
+            if messages := await self._read_from("0", count, None):
+                return messages
+            self._unsettled_first = False
+        return await self._read_from(">", count, block)
+
+    def again(self) -> None:
+        """Let the next read begin with what was read but not settled."""
+        self._unsettled_first = True
+
+    async def _read_from(self, start: str, count: int, block: timedelta | None) -> list[tuple[str, dict[str, str]]]:
+        wait = int(block.total_seconds() * 1000) if block else None
+        try:
+            answer = await self._client.xreadgroup(self.group, self._store.name, {self.key: start}, count, wait)
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            await self._create()
+            return []
+        messages = answer[0][1] if answer else []
+        return [(identifier, fields) for identifier, fields in messages if fields]
+
+    async def _create(self) -> None:
+        """Make the group, from the stream's very beginning: whatever waits in it is to be read."""
+        try:
+            await self._client.xgroup_create(self.key, self.group, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    @translated
+    async def take_over(self) -> int:
+        """Take what dead processes had read and not settled, and forget their names; returns how much."""
+        await self._create()
+        taken = 0
+        for consumer in await self._client.xinfo_consumers(self.key, self.group):
+            name = consumer["name"]
+            if name == self._store.name or await self._store.alive(name):
+                continue
+            while pending := await self._client.xpending_range(self.key, self.group, "-", "+", 100, name):
+                ids = [entry["message_id"] for entry in pending]
+                await self._client.xclaim(self.key, self.group, self._store.name, 0, ids)
+                taken += len(ids)
+            await self._client.xgroup_delconsumer(self.key, self.group, name)
+        if taken:
+            self.again()
+        return taken
+
+    @translated
+    async def sign_off(self) -> None:
+        """Forget our own name, if nothing of ours is left."""
+        with_us = await self._client.xpending_range(self.key, self.group, "-", "+", 1, self._store.name)
+        if not with_us:
+            await self._client.xgroup_delconsumer(self.key, self.group, self._store.name)
+
+    @translated
+    async def unsettled(self) -> int:
+        """How many messages have not been settled by anybody, read or not."""
+        groups = [group for group in await self._client.xinfo_groups(self.key) if group["name"] == self.group]
+        unread: Any = (
+            await self._client.xrange(self.key, f"({groups[0]['last-delivered-id']}", "+", 1) if groups else []
+        )
+        return sum(int(group["pending"]) for group in groups) + len(unread)
+
+    @translated
+    async def settle(self, script: str, keys: Sequence[str], arguments: Sequence[str]) -> bool:
+        """Run a script that settles a message: KEYS[1] is the stream, ARGV[1] the group, ARGV[2] the message."""
+        return bool(await self._client.eval(script, 1 + len(keys), self.key, *keys, self.group, *arguments))
+
+
+async def wait_for_redis(store: Store, patience: timedelta | None, notice: Callable[[StoreError], None]) -> None:
+    """Wait until Redis answers, at most `patience`; raises the last StoreError after it."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience.total_seconds() if patience else None
+    while True:
+        try:
+            return await store.ping()
+        except StoreError as error:
+            notice(error)
+            if deadline is not None and loop.time() >= deadline:
+                raise
+        await asyncio.sleep(1)

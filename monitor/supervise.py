@@ -1,0 +1,50 @@
+"""Loops that go on: whatever one turn meets, the next turn comes."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from monitor.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 1.0  # seconds after a turn that failed
+_SAY_AGAIN = 60.0  # seconds between lines about the same trouble
+
+Revive = Callable[[], Awaitable[None]]
+
+
+class Troubles:
+    """Says a trouble once, then at most once a minute while it lasts."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, float] = {}
+
+    def say(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._said.get(str(error), -_SAY_AGAIN) >= _SAY_AGAIN:
+            self._said = {text: at for text, at in self._said.items() if now - at < _SAY_AGAIN}
+            self._said[str(error)] = now
+            log.error("%s; nothing is lost, trying again", error)
+
+
+async def keep_going(step: Callable[[], Awaitable[object]], name: str, troubles: Troubles, revive: Revive) -> None:
+    """Call `step` for ever. A StoreError is said, `revive` called, and the step tried again; so is any other error."""
+    while True:
+        try:
+            await step()
+            continue
+        except StoreError as error:
+            troubles.say(error)
+            await _revive(revive, troubles)
+        except Exception:
+            log.exception("unexpected error in %s; going on", name)
+        await asyncio.sleep(_PAUSE)
+
+
+async def _revive(revive: Revive, troubles: Troubles) -> None:
+    try:
+        await revive()
+    except StoreError as error:
+        troubles.say(error)
