@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -21,7 +21,7 @@ from monitor.config import Config, FeedConfig
 from monitor.delivery import Deliverer
 from monitor.demo import DemoSite
 from monitor.dispatch import Dispatcher
-from monitor.errors import InputError, MonitorError, Problem, StoreError
+from monitor.errors import InputError, Problem, StoreError
 from monitor.http import Http
 from monitor.matching.matcher import Matcher
 from monitor.notifiers import Notifier, notifier_class
@@ -38,8 +38,8 @@ from monitor.workers import Workers
 
 log = logging.getLogger(__name__)
 
-_POLLS_END_WITHIN = timedelta(seconds=5)
-_REST_ENDS_WITHIN = 3.0  # seconds; with the polls' it stays below the ten that a stop may take
+_POLLS_END_WITHIN = timedelta(seconds=4)
+_REST_ENDS_WITHIN = 2.0  # seconds; with the polls' it stays below the ten that a stop may take
 _ONCE_WAITS_FOR_REDIS = timedelta(seconds=10)
 _POLLS_AT_ONCE = 20
 
@@ -56,7 +56,16 @@ def matcher_of(config: Config) -> Matcher:
 class App:
     """A running monitor: built inside `running()`, which also takes it down again."""
 
-    def __init__(self, config: Config, poller: Poller, store: Store, notifiers: dict[str, Notifier]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        poller: Poller,
+        store: Store,
+        *,
+        notifiers: dict[str, Notifier],
+        server: EmbeddedServer | None,
+        troubles: Troubles,
+    ) -> None:
         self.config = config
         self._poller = poller
         self._store = store
@@ -69,12 +78,13 @@ class App:
         ]
         self._outboxes = outboxes
         self._streams: list[Stream] = [alerts, *outboxes.values()]
-        self._server: EmbeddedServer | None = None
+        self._server = server
+        self._troubles = troubles
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
         schedule = Schedule(self._poller.poll)
-        loops = [asyncio.create_task(loop) for loop in self._loops()]
+        loops = [asyncio.create_task(loop) for loop in (self._life(), *self._flows())]
         schedule.start(self.config.feeds, now())
         await stop.wait()
         log.info("stopping")
@@ -89,7 +99,7 @@ class App:
 
     async def once(self) -> int:
         """Poll every feed once and deliver what comes of it; returns how many deliveries wait for another attempt."""
-        beating = asyncio.create_task(self._loops()[0])
+        life = asyncio.create_task(self._life())
         places = asyncio.Semaphore(_POLLS_AT_ONCE)
 
         async def poll(feed: FeedConfig) -> None:
@@ -103,21 +113,18 @@ class App:
         while now() < deadline and any([await stream.unsettled() for stream in self._streams]):
             await asyncio.sleep(0.2)
             await self._drain()
-        await _cancel([beating])
+        await _cancel([life])
         await self._sign_off()
         return sum([await outbox.waiting() for outbox in self._outboxes.values()])
 
-    def _loops(self) -> list[Coroutine[Any, Any, None]]:
-        troubles = Troubles()
+    def _flows(self) -> list[Coroutine[Any, Any, None]]:
+        steps = {"dispatch": self._dispatcher.step} | {
+            f"delivery to {deliverer.receiver}": deliverer.step for deliverer in self._deliverers
+        }
+        return [keep_going(step, name, self._troubles, self._revive) for name, step in steps.items()]
 
-        def loop(step: Callable[[], Awaitable[object]], name: str) -> Coroutine[Any, Any, None]:
-            return keep_going(step, name, troubles, self._revive)
-
-        return [
-            loop(self._show_life, "the lease"),
-            loop(self._dispatcher.step, "dispatch"),
-            *(loop(deliverer.step, f"delivery to {deliverer.receiver}") for deliverer in self._deliverers),
-        ]
+    def _life(self) -> Coroutine[Any, Any, None]:
+        return keep_going(self._show_life, "the lease", self._troubles, self._revive)
 
     async def _show_life(self) -> None:
         """Renew our lease, and take over from those whose lease has ended."""
@@ -152,7 +159,7 @@ async def _exhaust(deliverer: Deliverer) -> None:
         pass
 
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -178,11 +185,9 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[A
         troubles = Troubles()
         await wait_for_redis(store, patience, troubles.say)
         workers = await stack.enter_async_context(Workers())
-        poller = Poller(http, Reader(http.get, workers), store, matcher=matcher, now=now)
-        app = App(config, poller, store, notifiers)
-        app._server = server
+        poller = Poller(http, Reader(http.get, workers), store, matcher=matcher, now=now, troubles=troubles)
         log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))
-        yield app
+        yield App(config, poller, store, notifiers=notifiers, server=server, troubles=troubles)
 
 
 def _notifiers(config: Config, http: Http) -> dict[str, Notifier]:
@@ -224,34 +229,36 @@ def run(config: Config, *, once: bool) -> int:
 
 async def _run(config: Config, once: bool) -> int:
     stop = asyncio.Event()
-    starting = asyncio.current_task()
-
-    def end() -> None:
-        # The first signal ends the run in order, also while it is still waiting for Redis.
-        if stop.is_set() or not started:
-            starting.cancel()  # type: ignore[union-attr]
-        stop.set()
-
-    started = False
+    running_app = asyncio.ensure_future(_until_stopped(config, stop, once))
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, end)
+        # The first signal lets the daemon come to its end; a second one, or one in a single round, cuts it short.
+        asyncio.get_running_loop().add_signal_handler(
+            number, lambda: running_app.cancel() if once or stop.is_set() else stop.set()
+        )
     try:
-        async with running(config, _ONCE_WAITS_FOR_REDIS if once else None) as app:
-            started = not once
-            if not once:
-                await app.run(stop)
-                return 0
-            return _report(await app.once())
+        return await running_app
     except asyncio.CancelledError:
-        if not stop.is_set():
-            raise
-        return 0 if not once else 130
+        return 130
+
+
+async def _until_stopped(config: Config, stop: asyncio.Event, once: bool) -> int:
+    async with AsyncExitStack() as stack:
+        starting = asyncio.ensure_future(
+            stack.enter_async_context(running(config, _ONCE_WAITS_FOR_REDIS if once else None))
+        )
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not starting.done():
+            await _cancel([starting])
+            return 0
+        if once:
+            return _report(await starting.result().once())
+        await starting.result().run(stop)
+        return 0
 
 
 def _report(waiting: int) -> int:
     if waiting:
         sys.stderr.write(f"{waiting} deliveries failed and are kept; they are tried again at the next run\n")
     return 1 if waiting else 0
-
-
-__all__ = ["App", "MonitorError", "matcher_of", "run", "running"]

@@ -136,7 +136,7 @@ class Config(Strict):
     state_dir: Path | None = Field(None, description="where the embedded server keeps its data")
     rules: tuple[Path, ...] = Field((Path("rules"),), description="rule files, or folders of them")
     feeds: tuple[FeedConfig, ...] = ()
-    receivers: dict[str, ReceiverConfig] = Field(default_factory=dict)
+    receivers: dict[str, ReceiverConfig] = Field(default_factory=lambda: {"console": ReceiverConfig(type="console")})
     route: RouteConfig | None = None
     http: HttpConfig = HttpConfig()
     demo: Path | None = Field(None, description="a folder of fixtures to serve on this machine and poll as feeds")
@@ -264,7 +264,7 @@ def _absolute(config: Config, folder: Path, options_of: OptionsOf, environ: Mapp
             "rules": tuple(folder / path.expanduser() for path in config.rules),
             "state_dir": folder / (config.state_dir or Path(state)).expanduser(),
             "demo": config.demo and folder / config.demo.expanduser(),
-            "receivers": receivers or {"console": ReceiverConfig(type="console")},
+            "receivers": receivers,
         }
     )
 

@@ -25,7 +25,14 @@ class Poller:
     """Polls feeds; `matcher` may be exchanged for another at any time."""
 
     def __init__(
-        self, http: Http, reader: Reader, store: Store, *, matcher: Matcher, now: Callable[[], datetime]
+        self,
+        http: Http,
+        reader: Reader,
+        store: Store,
+        *,
+        matcher: Matcher,
+        now: Callable[[], datetime],
+        troubles: Troubles,
     ) -> None:
         self.matcher = matcher
         self._http = http
@@ -33,7 +40,7 @@ class Poller:
         self._store = store
         self._now = now
         self._failing: dict[str, str] = {}
-        self._troubles = Troubles()
+        self._troubles = troubles
 
     async def poll(self, feed: FeedConfig) -> None:
         """Poll a feed once. Its own failures are logged, once each; they never reach the caller."""

@@ -16,16 +16,15 @@ Revive = Callable[[], Awaitable[None]]
 
 
 class Troubles:
-    """Says a trouble once, then at most once a minute while it lasts."""
+    """Says that the store is in trouble once, then at most once a minute while it lasts."""
 
     def __init__(self) -> None:
-        self._said: dict[str, float] = {}
+        self._said = -_SAY_AGAIN
 
-    def say(self, error: Exception) -> None:
+    def say(self, error: StoreError) -> None:
         now = time.monotonic()
-        if now - self._said.get(str(error), -_SAY_AGAIN) >= _SAY_AGAIN:
-            self._said = {text: at for text, at in self._said.items() if now - at < _SAY_AGAIN}
-            self._said[str(error)] = now
+        if now - self._said >= _SAY_AGAIN:
+            self._said = now
             log.error("%s; nothing is lost, trying again", error)
 
 

@@ -7,6 +7,7 @@ import asyncio
 import multiprocessing
 import resource
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -30,6 +31,8 @@ class Workers:
         self._context.set_forkserver_preload(_PRELOADED)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
+        self._lock = threading.Lock()
+        self._closed = False
         self._places = asyncio.Semaphore(count)
         self._threads = ThreadPoolExecutor(count, "workers")
 
@@ -37,8 +40,10 @@ class Workers:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        for worker in self._all:
-            worker.kill()
+        with self._lock:
+            self._closed = True
+            for worker in self._all:
+                worker.kill()
         self._threads.shutdown(wait=True)
 
     async def run(self, function: Callable[..., Result], *arguments: Any, deadline: float) -> Result:
@@ -64,13 +69,17 @@ class Workers:
         return result  # type: ignore[no-any-return]
 
     def _start(self) -> "_Worker":
-        worker = _Worker(self._context)
-        self._all.add(worker)
-        return worker
+        with self._lock:
+            if self._closed:
+                raise WorkerError("given up: monitor is stopping")
+            worker = _Worker(self._context)
+            self._all.add(worker)
+            return worker
 
     def _retire(self, worker: "_Worker") -> None:
-        worker.kill()
-        self._all.discard(worker)
+        with self._lock:
+            worker.kill()
+            self._all.discard(worker)
 
 
 class _Worker:
@@ -96,7 +105,6 @@ class _Worker:
     def kill(self) -> None:
         self._process.kill()
         self._process.join()
-        self._pipe.close()
 
 
 def _serve(pipe: Connection) -> None:

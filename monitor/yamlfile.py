@@ -59,64 +59,90 @@ def read(path: Path) -> Document:
 
 def parse(text: str, name: str) -> Document:
     """Parse YAML text; raises InputError. `name` is what problems call the file."""
-    document = Document(name)
+    builder = _Builder(Document(name))
     try:
-        root = _compose(text, name)
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError([Problem(_place(name, mark), f"not YAML: {error.problem}")]) from None
     except yaml.YAMLError as error:
         raise InputError([Problem(f"{name}:1:1", f"not YAML: {str(error).splitlines()[0]}")]) from None
-    if root is not None:
-        document.value = _convert(root, (), document)
-    if document.problems:
-        raise InputError(document.problems)
-    return document
+    if builder.document.problems:
+        raise InputError(builder.document.problems)
+    return builder.document
 
 
 def _place(name: str, mark: Any) -> str:
     return f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
 
 
-def _compose(text: str, name: str) -> yaml.Node | None:
-    """Build the node tree, having refused first what could exhaust the composer, which recurses."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise InputError([Problem(_place(name, event.start_mark), "aliases (*name) are not allowed")])
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
+def _position(event: yaml.Event) -> tuple[int, int]:
+    mark: Any = event.start_mark
+    return mark.line + 1, mark.column + 1
+
+
+class _Builder:
+    """Builds a document from the parser's events, in one pass and without recursion.
+
+    Each open collection stands on the stack with its path; of an open mapping `key` is what waits for its value.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.stack: list[tuple[Path_, dict[str, Any] | list[Any]]] = []
+        self.key: list[str | None] = []
+
+    def take(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            plain = event.style is None and event.value in ("", "~", "null")
+            self._add(event, None if plain else event.value)
+        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            value: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
+            self.stack.append((self._add(event, value), value))
+            self.key.append(None)
+            if len(self.stack) > MAX_DEPTH:
+                raise InputError([self._problem(event, f"nested over {MAX_DEPTH} deep")])
         elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            raise InputError([Problem(_place(name, event.start_mark), f"nested over {MAX_DEPTH} deep")])
-    return yaml.compose(text, Loader=yaml.CSafeLoader)
+            self.stack.pop()
+            self.key.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            raise InputError([self._problem(event, "aliases (*name) are not allowed")])
+        elif isinstance(event, yaml.DocumentStartEvent) and self.document.places:
+            raise InputError([self._problem(event, "a second document (---); one file holds one")])
 
-
-def _convert(node: yaml.Node, path: Path_, document: Document) -> Any:
-    document.places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
-    if isinstance(node, yaml.MappingNode):
-        return _convert_mapping(node, path, document)
-    if isinstance(node, yaml.SequenceNode):
-        return [_convert(child, (*path, index), document) for index, child in enumerate(node.value)]
-    if isinstance(node, yaml.ScalarNode) and node.style is None and node.value in ("", "~", "null"):
-        return None
-    return node.value
-
-
-def _convert_mapping(node: yaml.MappingNode, path: Path_, document: Document) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        mark = key_node.start_mark
-        if not isinstance(key_node, yaml.ScalarNode):
-            document.problems.append(Problem(_place(document.name, mark), "a key has to be plain text"))
-        elif key_node.value in result:
-            document.problems.append(Problem(_place(document.name, mark), f'key "{key_node.value}" is written twice'))
+    def _add(self, event: yaml.Event, value: Any) -> Path_:
+        """Put a value where it belongs, and note where it stands; returns its path."""
+        if not self.stack:
+            self.document.value = value
+            path: Path_ = ()
         else:
-            # A key's own place serves its value as well: it is where a reader looks.
-            document.places[(*path, key_node.value)] = (mark.line + 1, mark.column + 1)
-            result[key_node.value] = _convert(value_node, (*path, key_node.value), document)
-    return result
+            path, parent = self.stack[-1]
+            if isinstance(parent, list):
+                path = (*path, len(parent))
+                parent.append(value)
+            elif self.key[-1] is None:
+                return self._open_key(event, value, path, parent)
+            else:
+                path = (*path, self.key[-1])
+                parent[self.key[-1]] = value
+                self.key[-1] = None
+        # A mapping's value has its key's place: that is where a reader looks.
+        self.document.places.setdefault(path, _position(event))
+        return path
+
+    def _open_key(self, event: yaml.Event, value: Any, path: Path_, parent: dict[str, Any]) -> Path_:
+        if not isinstance(event, yaml.ScalarEvent):
+            raise InputError([self._problem(event, "a key has to be plain text")])
+        key = event.value
+        if key in parent:
+            self.document.problems.append(self._problem(event, f'key "{key}" is written twice'))
+        self.key[-1] = key
+        self.document.places[(*path, key)] = _position(event)
+        return path
+
+    def _problem(self, event: yaml.Event, message: str) -> Problem:
+        return Problem(_place(self.document.name, event.start_mark), message)
 
 
 def validate(model: type[Model], document: Document, value: Any = ..., path: Path_ = ()) -> Model:

@@ -18,6 +18,7 @@ _NAMES = {
 }
 _CHINESE = {"zh-cn": "zh-Hans", "zh-sg": "zh-Hans", "zh-tw": "zh-Hant", "zh-hk": "zh-Hant", "zh-mo": "zh-Hant"}
 _ENOUGH = 3_000  # characters: more text changes no answer
+_TELLING = 24  # characters, from which on an answer is worth something though CLD2 calls it unreliable
 _UNCERTAIN = frozenset({"un", "xxx"})
 
 
@@ -44,4 +45,5 @@ def detect(text: str, declared: str | None = None) -> str | None:
     code = details[0][1]
     if code in _UNCERTAIN or (not reliable and declared):
         return declared
-    return normal(code) if reliable or details[0][2] > 80 else None
+    sure = reliable or (details[0][2] > 80 and len(sample) >= _TELLING)
+    return normal(code) if sure else None

@@ -29,7 +29,14 @@ _MUCH = 50  # fixtures, from which on progress is shown
     metavar="DIR",
     help="Rule files or folders, instead of the configured ones.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "ndjson"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "ndjson"]),
+    default="text",
+    show_default=True,
+    help="For people, or a JSON object a line.",
+)
 @click.option(
     "--expect",
     "expected",

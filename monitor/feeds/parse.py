@@ -20,7 +20,7 @@ def parse(body: bytes, url: str, content_type: str = "") -> FeedDocument:
     """Parse a feed document fetched from `url`; raises UnreadableError where it is none."""
     if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return _parse_json(body, url)
-    headers = {"content-location": url} | ({"content-type": content_type} if content_type else {})
+    headers = {"content-type": content_type} if content_type else {}
     try:
         # Bytes, never text: feedparser would open a string that names a file. We escape when we show, not here.
         parsed = feedparser.parse(
@@ -35,17 +35,19 @@ def parse(body: bytes, url: str, content_type: str = "") -> FeedDocument:
     return FeedDocument(_title(feed), _text(feed.get("language")) or None, entries)
 
 
-def _entry(raw: Mapping[str, Any], base: str) -> Entry:
+def _entry(raw: dict[str, Any], base: str) -> Entry:
     content = max((_text(part.get("value")) for part in raw.get("content", ())), key=len, default="")
-    link = _text(raw.get("link"))
+    guid, link = _text(raw.get("id")), _text(raw.get("link"))
+    if link == guid and not link.startswith(("http://", "https://")):
+        link = ""  # RSS says that a guid is a link unless it says otherwise; most feeds forget to
     return _with_key(
-        _text(raw.get("id")),
+        guid,
         url=_web_address(link, base),
         title=_title(raw),
         content=content,
         summary=_text(raw.get("summary")),
         author=_text(raw.get("author")),
-        published=_time(raw.get("published_parsed") or raw.get("updated_parsed")),
+        published=_time(dict.get(raw, "published_parsed") or dict.get(raw, "updated_parsed")),
         language=next((part["language"] for part in raw.get("content", ()) if part.get("language")), None),
     )
 

@@ -80,11 +80,14 @@ _SHORTEST_STEM = 2
 
 
 @functools.lru_cache(maxsize=200_000)
-def keys(language: str, word: str) -> frozenset[str]:
-    """The keys by which a word of a text may be known. `word` is as the text has it, in lower case."""
+def keys(language: str, word: str, *, stemmed: bool = True) -> frozenset[str]:
+    """The keys by which a word of a text may be known. `word` is as the text has it, in lower case.
+
+    Not `stemmed`, only what its script attaches to a word is taken off.
+    """
     folded = fold_term(word)
     found = {folded}
-    if language in _SNOWBALL:
+    if stemmed and language in _SNOWBALL:
         found.add(_stem(language, word))
     for stripped in _without_prefix(language, folded):
         found.add(stripped)
@@ -93,13 +96,13 @@ def keys(language: str, word: str) -> frozenset[str]:
 
 
 @functools.lru_cache(maxsize=50_000)
-def term_keys(language: str, word: str) -> frozenset[str]:
+def term_keys(language: str, word: str, *, stemmed: bool = True) -> frozenset[str]:
     """The keys of which a text's word has to share one to be a form of a term's word."""
     folded = fold_term(word)
     found = {folded}
-    if language in _SNOWBALL:
+    if stemmed and language in _SNOWBALL:
         found.add(_stem(language, word))
-    if language in _DECLINING:
+    if stemmed and language in _DECLINING:
         found.update(_without_ending(language, folded))
     return frozenset(found)
 

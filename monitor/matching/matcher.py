@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import ahocorasick_rs
 
 from monitor.matching.folding import FIELD_BREAK, Folded, fold
-from monitor.matching.patterns import Pattern, Place, family, name_patterns, patterns
+from monitor.matching.patterns import Pattern, Place, compile_terms, family
 from monitor.models import Article, Evidence, Field, Match
 from monitor.rules.expression import And, Node, Not, Term
 from monitor.rules.lexicon import ANY, Concept, Lexicon
@@ -181,16 +181,14 @@ def _concept_atom(concept: Concept) -> _Atom:
     atom = _Atom(concept.name)
     for target, groups in ((atom.patterns, concept.terms), (atom.exceptions, concept.exceptions)):
         for language, terms in groups.items():
-            for term in terms:
-                target += patterns(term, None if language == ANY else language)
+            target += compile_terms(terms, None if language == ANY else language)
     for language, names in concept.names.items():
-        for name in names:
-            atom.patterns += name_patterns(name, language)
+        atom.patterns += compile_terms(names, language, name=True)
     return atom
 
 
 def _term_atom(term: Term) -> _Atom:
-    return _Atom(term.text, patterns(term.text, None, literal=term.literal))
+    return _Atom(term.text, compile_terms([term.text], None, literal=term.literal))
 
 
 def _outside(

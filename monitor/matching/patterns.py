@@ -4,14 +4,17 @@ The automaton finds the beginning of a term's first word, the part that no infle
 at the one or few words that were hit. Terms in scripts without spaces need no check: wherever they stand, they count.
 """
 
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from monitor.matching import inflection
-from monitor.matching.folding import Folded, fold_term, unspaced
+from monitor.matching.folding import Folded, fold_terms, unspaced
 
 # Languages that are told apart badly or written alike: a term of one counts in the texts of the others.
 _FAMILIES = (("zh-Hans", "zh-Hant"), ("id", "ms"), ("sr", "hr", "bs"), ("nb", "da", "nn"))
 _LONGEST_PREFIX = 3  # of attached conjunctions, prepositions and articles in Hebrew and Arabic
+_KATAKANA = re.compile("[ァ-ヺー]")
 _SHORTEST_TAIL = 5  # a compound's last part, in letters
 
 
@@ -47,6 +50,7 @@ class Word:
     open_left: bool = False
     open_right: bool = False
     exact: bool = False
+    name: bool = False  # a country's: stems of names too often are stems of ordinary words
 
     def accepts(self, place: Place, start: int, end: int, hit: int) -> bool:
         """Tell whether the word at folded[start:end], in which the automaton hit at `hit`, is a form of this one."""
@@ -62,8 +66,9 @@ class Word:
 
     def _inflected(self, place: Place, language: str, *places: int) -> bool:
         hit, start, end = places
-        wanted = inflection.term_keys(language, self.text.lower())
-        if not wanted.isdisjoint(inflection.keys(language, place.raw(start, end).lower())):
+        stemmed = not self.name
+        wanted = inflection.term_keys(language, self.text.lower(), stemmed=stemmed)
+        if not wanted.isdisjoint(inflection.keys(language, place.raw(start, end).lower(), stemmed=stemmed)):
             return True
         tail = hit > start and (self.open_left or self._compounds(language))
         return tail and not wanted.isdisjoint(inflection.keys(language, place.raw(hit, end).lower()))
@@ -80,10 +85,13 @@ class Pattern:
     words: tuple[Word, ...] = field(default=())
     language: str | None = None
     anywhere: bool = False  # counts in texts of other languages too, if written with a capital
+    katakana: bool = False  # has to be a whole run of katakana: マリ is Mali, マリア is not
 
     def find(self, place: Place, start: int, end: int) -> tuple[int, int] | None:
         """Check a hit of the needle at folded[start:end]; returns where the whole term stands, or None."""
         if self.anywhere and not place.raw(start + 1, start + 2).isupper():
+            return None
+        if self.katakana and (_KATAKANA.match(place.folded.text, start - 1) or _KATAKANA.match(place.folded.text, end)):
             return None
         if not self.words:
             return start + self.needle.startswith(" "), end - self.needle.endswith(" ")
@@ -98,28 +106,40 @@ class Pattern:
         return first, last
 
 
-def patterns(term: str, language: str | None, *, literal: bool = False) -> list[Pattern]:
-    """Compile a term; `language` is its own, None for the words of a rule. Raises ValueError for an empty term."""
-    body = term.strip()
+def compile_terms(
+    terms: Sequence[str], language: str | None, *, literal: bool = False, name: bool = False
+) -> list[Pattern]:
+    """Compile terms; `language` is their own, None for the words of a rule. Raises ValueError for an empty term."""
+    compiled: list[Pattern] = []
+    for term, folded in zip(terms, fold_terms(terms), strict=True):
+        compiled += (_name if name else _term)(term.strip(), folded.split(), language, literal=literal)
+    return compiled
+
+
+def _term(term: str, words: list[str], language: str | None, *, literal: bool, name: bool = False) -> list[Pattern]:
+    body = term
     exact = body.startswith("=")
-    words = fold_term(body).split()
     if not words:
         raise ValueError(f'"{term}" holds no letter or digit')
     if any(unspaced(word[0]) for word in words):
         return [Pattern(_bounded(words), (), language)]
     if literal or exact:
         return [_exact(body.lstrip("="), words, language, case=exact)]
-    return [_inflected(body, words, language), *_hashtag(words, language)]
+    return [_inflected(body, words, language, name=name), *_hashtag(words, language)]
 
 
-def name_patterns(name: str, language: str) -> list[Pattern]:
-    """Compile a country's name: in its own language like any term, in every other one as it is, capitalised."""
-    own = patterns(name, language)
-    words = fold_term(name).split()
-    first = name.strip()[0]
-    if unspaced(words[0][0]) or first.lower() == first.upper():
-        return [replace(pattern, language=None) for pattern in own]
-    return [*own, Pattern(_bounded(words), (), language, anywhere=True)]
+def _name(term: str, words: list[str], language: str | None, *, literal: bool) -> list[Pattern]:
+    """A country's name, which counts in every text, as it is and with a capital where its script has them.
+
+    Inflected forms are for the lexicon to list; here only what a script attaches to a word is allowed.
+    """
+    if term[0].lower() != term[0].upper():
+        capitalised = Pattern(_bounded(words), (), language, anywhere=True)
+        in_own = _term(term, words, language, literal=literal, name=True) if len(words) > 1 else []
+        return [capitalised, *in_own]
+    if unspaced(words[0][0]):
+        return [Pattern(_bounded(words), (), None, katakana=bool(_KATAKANA.match(words[0])))]
+    return _term(term, words, language, literal=literal, name=True)
 
 
 def _bounded(words: list[str]) -> str:
@@ -138,13 +158,13 @@ def _exact(body: str, words: list[str], language: str | None, *, case: bool) -> 
     )
 
 
-def _inflected(body: str, words: list[str], language: str | None) -> Pattern:
+def _inflected(body: str, words: list[str], language: str | None, *, name: bool = False) -> Pattern:
     raw = _raw_words(body, words)
     checks = []
     for index, (text, folded) in enumerate(zip(raw, words, strict=True)):
         opens_left = index == 0 and body.startswith("*")
         opens_right = index == len(words) - 1 and body.endswith("*")
-        checks.append(Word(text, folded, language, opens_left, opens_right))
+        checks.append(Word(text, folded, language, opens_left, opens_right, name=name))
     first = words[0]
     whole = checks[0].open_right or len(words) == 1 == len(first)
     needle = first if whole else first[: _stable(first, language)]

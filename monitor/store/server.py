@@ -47,8 +47,12 @@ def stop(*_):
     server.terminate()
     server.wait()
     os._exit(0)
-signal.signal(signal.SIGCHLD, lambda *_: server.poll() is None or os._exit(1))
+def died(*_):
+    if server.poll() is not None:
+        os._exit(1)
+signal.signal(signal.SIGCHLD, died)
 signal.signal(signal.SIGTERM, stop)
+died()
 fcntl.flock(os.open(users, os.O_RDWR), fcntl.LOCK_EX)
 stop()
 """
@@ -82,7 +86,11 @@ class EmbeddedServer:
         return f"unix://{self._socket}"
 
     def __enter__(self) -> "EmbeddedServer":
-        self.ensure()
+        try:
+            self.ensure()
+        except StoreError:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

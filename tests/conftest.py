@@ -1,0 +1,48 @@
+"""What many tests need: a real Redis, a web server, a folder with a configuration."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from monitor.store.server import EmbeddedServer
+from tests.site import Site, serving
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def cache_home() -> Path:
+    """The lexicon's cache, shared by all tests of a run, so that none depends on whose home it is."""
+    folder = Path(tempfile.gettempdir()) / f"monitor-test-cache-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(cache_home: Path) -> None:
+    """Every test reads the lexicon from the cache of the tests."""
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedServer]:
+    with tempfile.TemporaryDirectory(prefix="monitor-test-") as folder, EmbeddedServer(Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(server: EmbeddedServer) -> str:
+    """The URL of a real server, emptied."""
+    with redis.Redis.from_url(server.url) as client:
+        client.flushall()
+    return server.url
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serving() as site:
+        yield site

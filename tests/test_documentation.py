@@ -1,0 +1,59 @@
+"""What the documentation shows works: every YAML block loads, every key and command is named."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from click import Option
+
+from monitor import config, notifiers
+from monitor.cli import main
+from monitor.rules.load import load
+from tests.conftest import REPOSITORY
+from tests.daemon import monitor
+
+README = (REPOSITORY / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", [text for kind, text in BLOCKS if kind == "yaml"])
+def test_every_yaml_block_loads(block: str, tmp_path: Path) -> None:
+    file = tmp_path / "file.yaml"
+    file.write_text(block)
+    if "match:" in block:
+        assert load([file])
+    else:
+        config.load(file, notifiers.options_of, {"HOME": str(tmp_path), "DESK_TOKEN": "x"})
+
+
+@pytest.mark.parametrize(
+    "command", [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if "monitor replay" in line]
+)
+def test_every_replay_runs(command: str) -> None:
+    result = monitor(*shlex.split(command)[1:], cwd=REPOSITORY)
+    assert result.returncode == 0, result.stderr
+
+
+def test_every_setting_and_command_and_receiver_is_named() -> None:
+    names = set(config.Config.model_fields) | set(config.FeedConfig.model_fields) | set(config.HttpConfig.model_fields)
+    names |= set(main.commands) | {"console", "file", "webhook"}
+    assert {name for name in names if name not in README} == set()
+
+
+def test_help_is_there_for_every_command() -> None:
+    for command in main.commands.values():
+        assert command.help
+        assert [option.name for option in command.params if isinstance(option, Option) and not option.help] == []
+
+
+def test_the_ci_runs_the_readme_command() -> None:
+    assert "make test" in README
+    assert "make test" in (REPOSITORY / ".ci/run").read_text()
+
+
+def test_rule_files_and_seeds_are_enough_to_start_with() -> None:
+    assert len(load([REPOSITORY / "rules"])) >= 10
+    expected = yaml.safe_load((REPOSITORY / "seeds/expect.yaml").read_text())
+    assert sum(1 for rules in expected.values() if not rules) >= 4, "near misses"
