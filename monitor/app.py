@@ -8,8 +8,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -33,13 +33,15 @@ from monitor.schedule import Schedule
 from monitor.store.outbox import AlertStream, Outbox
 from monitor.store.redis import Store, Stream, wait_for_redis
 from monitor.store.server import EmbeddedServer
-from monitor.supervise import Troubles, keep_going
+from monitor.supervise import Troubles, end, keep_going
 from monitor.workers import Workers
 
 log = logging.getLogger(__name__)
 
-_POLLS_END_WITHIN = timedelta(seconds=4)
-_REST_ENDS_WITHIN = 2.0  # seconds; with the polls' it stays below the ten that a stop may take
+# Seconds; together they stay below the ten that a stop may take.
+_POLLS_END_WITHIN = 3.5
+_LOOPS_END_WITHIN = 1.5
+_DRAINED_WITHIN = 1.5
 _ONCE_WAITS_FOR_REDIS = timedelta(seconds=10)
 _POLLS_AT_ONCE = 20
 
@@ -80,6 +82,7 @@ class App:
         self._streams: list[Stream] = [alerts, *outboxes.values()]
         self._server = server
         self._troubles = troubles
+        self._ending = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
@@ -89,12 +92,13 @@ class App:
         await stop.wait()
         log.info("stopping")
         await schedule.stop(_POLLS_END_WITHIN)
+        self._ending.set()
+        await end(loops, _LOOPS_END_WITHIN)
         try:
-            async with asyncio.timeout(_REST_ENDS_WITHIN):
+            async with asyncio.timeout(_DRAINED_WITHIN):
                 await self._drain()
         except (StoreError, TimeoutError):
             log.warning("stopped before everything was delivered; the rest is sent after the next start")
-        await _cancel(loops)
         await self._sign_off()
 
     async def once(self) -> int:
@@ -113,7 +117,8 @@ class App:
         while now() < deadline and any([await stream.unsettled() for stream in self._streams]):
             await asyncio.sleep(0.2)
             await self._drain()
-        await _cancel([life])
+        self._ending.set()
+        await end([life], _LOOPS_END_WITHIN)
         await self._sign_off()
         return sum([await outbox.waiting() for outbox in self._outboxes.values()])
 
@@ -121,17 +126,21 @@ class App:
         steps = {"dispatch": self._dispatcher.step} | {
             f"delivery to {deliverer.receiver}": deliverer.step for deliverer in self._deliverers
         }
-        return [keep_going(step, name, self._troubles, self._revive) for name, step in steps.items()]
+        return [self._loop(step, name) for name, step in steps.items()]
 
     def _life(self) -> Coroutine[Any, Any, None]:
-        return keep_going(self._show_life, "the lease", self._troubles, self._revive)
+        return self._loop(self._show_life, "the lease")
+
+    def _loop(self, step: Callable[[], Awaitable[object]], name: str) -> Coroutine[Any, Any, None]:
+        return keep_going(step, name, until=self._ending, troubles=self._troubles, revive=self._revive)
 
     async def _show_life(self) -> None:
         """Renew our lease, and take over from those whose lease has ended."""
         await self._store.sign_of_life()
         for stream in self._streams:
             await stream.take_over()
-        await asyncio.sleep(self._store.lease.total_seconds() / 4)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), self._store.lease.total_seconds() / 4)
 
     async def _drain(self) -> None:
         """Dispatch and deliver until nothing is left that could be delivered now."""
@@ -157,12 +166,6 @@ class App:
 async def _exhaust(deliverer: Deliverer) -> None:
     while await deliverer.step(None):
         pass
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -204,6 +207,9 @@ def _with_demo(config: Config, stack: AsyncExitStack) -> Config:
     site = stack.enter_context(DemoSite(fixtures.read([config.demo]), now()))
     feeds = [FeedConfig(url=url, name=name, every=timedelta(seconds=5)) for name, url in site.feeds.items()]
     state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="monitor-demo-")))
+    # Nothing can be removed under a server that still runs: it stops a moment after its last user has left.
+    if not config.redis.url:
+        stack.callback(EmbeddedServer(state).wait_until_stopped)
     opened = (*config.http.allow_private, ip_network("127.0.0.1/32"))
     log.info("demo: %s is served as %d feeds at %s; Ctrl-C ends it", config.demo, len(feeds), site.url)
     return config.model_copy(
@@ -250,7 +256,7 @@ async def _until_stopped(config: Config, stop: asyncio.Event, once: bool) -> int
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not starting.done():
-            await _cancel([starting])
+            await end([starting], 0)
             return 0
         if once:
             return _report(await starting.result().once())

@@ -10,6 +10,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor.config import FeedConfig
+from monitor.supervise import end
 
 _POLLS_A_SECOND = 20  # while the first round is spread
 
@@ -33,14 +34,10 @@ class Schedule:
             self._scheduler.add_job(self._run, trigger, [feed], id=feed.url, next_run_time=first)
         self._scheduler.start()
 
-    async def stop(self, patience: timedelta) -> None:
-        """Begin no more polls, and let those that run end; what has not after `patience` is cancelled."""
+    async def stop(self, patience: float) -> None:
+        """Begin no more polls, and let those that run end; what has not after `patience` seconds is cancelled."""
         self._scheduler.pause()
-        if self._running:
-            await asyncio.wait(self._running, timeout=patience.total_seconds())
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await end(set(self._running), patience)
         self._scheduler.shutdown(wait=False)
 
     async def _run(self, feed: FeedConfig) -> None:

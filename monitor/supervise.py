@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
 
 from monitor.errors import StoreError
 
@@ -28,9 +29,14 @@ class Troubles:
             log.error("%s; nothing is lost, trying again", error)
 
 
-async def keep_going(step: Callable[[], Awaitable[object]], name: str, troubles: Troubles, revive: Revive) -> None:
-    """Call `step` for ever. A StoreError is said, `revive` called, and the step tried again; so is any other error."""
-    while True:
+async def keep_going(
+    step: Callable[[], Awaitable[object]], name: str, *, until: asyncio.Event, troubles: Troubles, revive: Revive
+) -> None:
+    """Call `step` again and again, to the end of the one during which `until` is set.
+
+    A StoreError is said, `revive` called, and the step tried again; so is any other error, with its traceback.
+    """
+    while not until.is_set():
         try:
             await step()
             continue
@@ -47,3 +53,13 @@ async def _revive(revive: Revive, troubles: Troubles) -> None:
         await revive()
     except StoreError as error:
         troubles.say(error)
+
+
+async def end(tasks: Collection[asyncio.Task[Any]], patience: float) -> None:
+    """Let tasks end; cancel what has not after `patience` seconds, and do not wait for what ignores even that."""
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=patience)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=1)

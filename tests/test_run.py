@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -219,8 +220,10 @@ def test_the_demo_alerts_within_seconds_and_leaves_nothing(tmp_path: Path) -> No
     from tests.conftest import REPOSITORY
 
     log = tmp_path / "log"
+    before = {path.name for path in Path(tempfile.gettempdir()).glob("monitor-demo-*")}
     with daemon(REPOSITORY / "deploy/demo.yaml", log=log) as process:
         wait_until(lambda: log.read_text().count("dprk-") > 1)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
     assert "Traceback" not in log.read_text()
+    assert {path.name for path in Path(tempfile.gettempdir()).glob("monitor-demo-*")} <= before

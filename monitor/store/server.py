@@ -113,6 +113,11 @@ class EmbeddedServer:
         except OSError as error:
             raise StoreError(f"state_dir {self._folder}: {error.strerror or error}") from None
 
+    def wait_until_stopped(self) -> None:
+        """Wait, once we and everybody else have left, for the server to be gone and its files to be at rest."""
+        with (self._folder / "server.lock").open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+
     def _start(self) -> None:
         binary = self._binary or server_binary()
         conf = self._folder / "redis.conf"
