@@ -52,7 +52,8 @@ def now() -> datetime:
 
 def matcher_of(config: Config) -> Matcher:
     """Compile the configured rules; raises InputError."""
-    return Matcher(load_rules(config.rules), shipped())
+    rules = load_rules(config.rules, shipped(), config.receivers)
+    return Matcher(rules.rules, rules.lexicon)
 
 
 class App:

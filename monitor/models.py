@@ -110,6 +110,7 @@ class Evidence(_Value):
     field: Field
     start: int
     end: int
+    sure: bool = True  # False: the text's language is not known, so that terms of every language were looked for
 
 
 class Snippet(_Value):
@@ -141,6 +142,7 @@ class Alert(_Value):
     source: str = ""
     language: str | None = None
     published: datetime | None = None
+    receivers: tuple[str, ...] = ()  # whom the rule asks to be told, instead of the route's receivers
     snippet: Snippet
     evidence: tuple[Evidence, ...]
 

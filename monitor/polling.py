@@ -92,7 +92,7 @@ class Poller:
         """Take one entry the whole way; returns how many alerts it raised, None where it has to be tried again."""
         try:
             article = await self._reader.article(entry, source)
-            alerts = alerts_for(self.matcher.match(article), article, self.matcher.by_id)
+            alerts = alerts_for(self.matcher.match(article), article, self.matcher.by_id, self._now())
             published = await self._store.publish(alerts, source.url, entry.key, self._now())
         except StoreError:
             raise

@@ -28,6 +28,7 @@ DOORS = {
     "ahocorasick_rs": {"matching"},
     "snowballstemmer": {"matching"},
     "babel": {"rules"},
+    "re2": {"rules", "matching"},
     "yaml": {"yamlfile"},
     "multiprocessing": {"workers"},
 }

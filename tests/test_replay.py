@@ -100,6 +100,7 @@ def test_every_form_and_what_its_documents_are_called(tmp_path: Path, rules: Pat
         "field": "title",
         "start": 5,
         "end": 15,
+        "sure": True,
     }
 
 

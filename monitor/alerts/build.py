@@ -1,6 +1,7 @@
 """From an article's matches to alerts."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from monitor.articles.sentences import sentence_spans
 from monitor.feeds.identity import digest
@@ -11,9 +12,22 @@ _LONGEST_SNIPPET = 320
 _LONGEST_HEADLINE = 100
 
 
-def alerts_for(matches: Iterable[Match], article: Article, rules: Mapping[str, Rule]) -> list[Alert]:
-    """Make one alert of each match; its id is the same whenever the same rule matches the same article."""
-    return [_alert(match, article, rules[match.rule_id]) for match in matches]
+def alerts_for(
+    matches: Iterable[Match], article: Article, rules: Mapping[str, Rule], now: datetime | None = None
+) -> list[Alert]:
+    """Make one alert of each match; its id is the same whenever the same rule matches the same article.
+
+    An article older at `now` than its rule's scope allows raises none; without `now` no age counts.
+    """
+    return [
+        _alert(match, article, rules[match.rule_id]) for match in matches if _fresh(article, rules[match.rule_id], now)
+    ]
+
+
+def _fresh(article: Article, rule: Rule, now: datetime | None) -> bool:
+    if rule.max_age is None or now is None or article.published is None:
+        return True
+    return now - article.published <= rule.max_age
 
 
 def _alert(match: Match, article: Article, rule: Rule) -> Alert:
@@ -29,6 +43,7 @@ def _alert(match: Match, article: Article, rule: Rule) -> Alert:
         source=article.source.name,
         language=article.language,
         published=article.published,
+        receivers=rule.receivers,
         snippet=snippet(article, match.evidence),
         evidence=match.evidence,
     )

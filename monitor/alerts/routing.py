@@ -6,7 +6,7 @@ from monitor.models import Alert, Notification
 
 def route(alert: Alert, config: Config) -> tuple[str, ...]:
     """The names of the receivers of an alert, in the order of the configuration."""
-    return config.route_to
+    return alert.receivers or config.route_to
 
 
 def notifications_for(alert: Alert, config: Config) -> list[Notification]:

@@ -13,14 +13,14 @@ import functools
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 _SIZE = 0x32400  # past the last assigned letter: beyond it lie only private use, tags and variation selectors
 _SPACE = 0x20
-FIELD_BREAK = " \ue000 "  # between title and text: no phrase crosses it, and no term holds it
+FIELD_BREAK = " \x01 "  # between title and text, and between terms: a control character, which no phrase crosses
 _GROWS = -1
 _FIRST_SEAMED = 0x0E00  # Thai: no script before it writes words without spaces between them
 
@@ -56,16 +56,32 @@ _MARKS_DROPPED = re.compile(
     "\u093c\u09bc\u0a3c\u0abc\u0b3c\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]"
 )
 # What the table cannot do alone: pieces that compose with the character before them.
-_COMPOSES = re.compile("[\u1100-\u11ff\u3099\u309a\uff9e\uff9f]|[иіуИІУ][\u0306\u0308]")
+_COMPOSES = "\u0306\u0308\u1100-\u11ff\u3099\u309a\uff9e\uff9f"
+_PIECE = re.compile(f"[{_COMPOSES}]")
 _KANA_VOICED = re.compile("[ぁ-ヿ]")
 
 
-@dataclass(frozen=True, slots=True)
 class Folded:
-    """A folded text: `offsets[i]` is where `text[i]` stood in the original."""
+    """A folded text: `offsets[i]` is where `text[i]` stood in the original, worked out when first asked for."""
 
-    text: str
-    offsets: NDArray[np.intp]
+    __slots__ = ("_offsets", "_steps", "text")
+
+    def __init__(self, text: str, steps: tuple[NDArray[Any], ...]) -> None:
+        self.text = text
+        self._steps = steps
+        self._offsets: NDArray[np.intp] | None = None
+
+    @property
+    def offsets(self) -> NDArray[np.intp]:
+        if self._offsets is None:
+            offsets = np.arange(len(self._steps[0])) if self._steps[0].dtype == bool else self._steps[0]
+            for step in self._steps:
+                if step.dtype == bool:
+                    offsets = offsets[step]
+                elif step is not self._steps[0]:
+                    offsets = offsets.take(step)
+            self._offsets = np.maximum(offsets - 1, 0)  # for the space that was put before the text
+        return self._offsets
 
 
 def fold_character(character: str) -> str:
@@ -104,36 +120,42 @@ def _table() -> NDArray[np.int32]:
             points.append(point)
             continue
         folded = fold_character(chr(point))
+        if _PIECE.match(chr(point)):
+            points.append(_GROWS)
+            continue
         points.append((ord(folded) if folded else 0) if len(folded) < 2 else _GROWS)
     return np.array(points, dtype=np.int32)
 
 
 def fold(text: str) -> Folded:
     """Fold a text; the result begins and ends with a space, and no two spaces stand side by side."""
-    table = _table()
     points = np.frombuffer(f" {text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    folded = table.take(points, mode="clip")
-    if folded.min() == _GROWS or _COMPOSES.search(text):
-        folded, offsets = _rewrite(f" {text} ", table)
-    else:
-        offsets = np.arange(len(folded))
-    keep = folded != 0
-    if not keep.all():
-        folded, offsets = folded[keep], offsets[keep]
+    folded = _table().take(points, mode="clip")
+    steps: list[NDArray[Any]] = []
+    least = folded.min()
+    if least == _GROWS:
+        folded, origin = _rewrite(f" {text} ", _table())
+        steps.append(origin)
+        least = folded.min()
+    if least == 0:
+        steps.append(folded != 0)
+        folded = folded[steps[-1]]
     if folded.max() >= _FIRST_SEAMED:
-        folded, offsets = _part_scripts(folded, offsets)
+        folded, origin = _part_scripts(folded)
+        steps.append(origin)
     space = folded == _SPACE
     keep = np.ones(len(folded), dtype=bool)
-    np.logical_not(space[1:] & space[:-1], out=keep[1:])
-    result = folded[keep].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-    return Folded(result, np.maximum(offsets[keep] - 1, 0))
+    np.logical_and(space[1:], space[:-1], out=keep[1:])
+    np.logical_not(keep[1:], out=keep[1:])
+    steps.append(keep)
+    return Folded(str(folded[keep].data, "utf-32-le", "surrogatepass"), tuple(steps))
 
 
-def _part_scripts(folded: NDArray[np.int32], offsets: NDArray[np.intp]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+def _part_scripts(folded: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     """Put a space where a script that parts words by spaces meets one that does not, or Hangul."""
     script = _scripts().take(folded, mode="clip")
     seams = np.flatnonzero((script[1:] != script[:-1]) & (script[1:] != 0) & (script[:-1] != 0)) + 1
-    return np.insert(folded, seams, _SPACE), np.insert(offsets, seams, offsets[seams])
+    return np.insert(folded, seams, _SPACE), np.insert(np.arange(len(folded)), seams, seams)
 
 
 @functools.cache
@@ -151,13 +173,13 @@ def _rewrite(text: str, table: NDArray[np.int32]) -> tuple[NDArray[np.int32], ND
     """Fold character by character: the folded code points, and where each stood."""
     points: list[int] = []
     origin: list[int] = []
-    for match in re.finditer(r".[\u0306\u0308\u1160-\u11ff\u3099\u309a\uff9e\uff9f]*", text, re.DOTALL):
+    for match in re.finditer(f".[{_COMPOSES}]*", text, re.DOTALL):
         cluster = match[0]
         if len(cluster) > 1:
             cluster = unicodedata.normalize("NFKC", cluster)
         for character in cluster:
             value = int(table[min(ord(character), _SIZE - 1)])
-            folded = [value] if value != _GROWS else [ord(c) for c in fold_character(character)]
+            folded = [value] if value != _GROWS else [ord(c) for c in fold_character(character)] or [0]
             points += folded
             origin += [match.start()] * len(folded)
     return np.array(points, dtype=np.int32), np.array(origin, dtype=np.intp)

@@ -9,7 +9,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 
-from monitor.matching.folding import fold_term
+from monitor.matching.folding import fold_term, fold_terms
 
 # Josa and what may follow them; longest first does not matter, all cuts are tried.
 _KOREAN = re.compile(
@@ -47,6 +47,13 @@ _SNOWBALL = {
     "ta": "tamil",
     "tr": "turkish",
 }
+
+
+def fold_pattern(pattern: str) -> str:
+    """Fold the alternatives of a list of endings, as the words are that they are looked for in."""
+    return "|".join(sorted(set(fold_terms(re.sub("[()]", "", pattern).split("|")))))
+
+
 COMPOUNDING = frozenset({"de", "nl", "sv", "da", "nb", "fi", "hu"})
 
 # Case, number and gender endings of Slavic nouns and adjectives, as they are spelt after folding.
@@ -65,7 +72,7 @@ _ENDINGS = {
     "hr": _LATIN_ENDINGS,
     "sk": _LATIN_ENDINGS,
     "ka": re.compile(
-        "(ი|მა|ს|ის|ით|ად|ო|ებ?ი|ებმა|ებს|ების|ებით|ებად|ისა|სა|ში|ზე|თან|იდან|ისთვის|ამდე|ებში|ებზე|ებთან|ებიდან|ებისთვის|ც|ა)"
+        "(ი|მა|ს|ის|ით|ად|ო|ები|ებმა|ებს|ების|ებით|ებად|ისა|სა|ში|ზე|თან|იდან|ისთვის|ამდე|ებში|ებზე|ებთან|ებიდან|ებისთვის|ც|ა)"
     ),
     "bn": re.compile("(র|এর|ের|কে|তে|য়|য়ে|ে|গুলো|গুলি|গুলোর|গুলির|টি|টির|টা|রা|দের|দেরকে|ই|ও|সহ)"),
     "ko": _KOREAN,
@@ -75,6 +82,7 @@ _ENDINGS = {
     "id": _MALAY,
     "ms": _MALAY,
 }
+_ENDINGS = {language: re.compile(fold_pattern(pattern.pattern)) for language, pattern in _ENDINGS.items()}
 _PREFIXES = {"ar": _ARABIC_PREFIX, "he": _HEBREW_PREFIX}
 _SHORTEST_STEM = 2
 

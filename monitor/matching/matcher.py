@@ -1,34 +1,29 @@
 """The matcher: all rules against one article, in one scan of its text.
 
-Every term of every rule is in one automaton. What it hits gives the set of atoms (concepts, words) that
-the article has; each rule stands under one atom without which it cannot be true, so that only rules with a
+Every term of every rule is in one automaton. What it hits gives the set of atoms (concepts, words) that the
+article has; each rule stands under the rarest atom without which it cannot be true, so that only rules with a
 chance are looked at. The shape is that of Lucene's monitor: a presearcher, then the query itself.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import ahocorasick_rs
 
-from monitor.matching.folding import FIELD_BREAK, Folded, fold
+from monitor.matching import programs
+from monitor.matching.folding import FIELD_BREAK, fold
 from monitor.matching.patterns import Pattern, Place, compile_terms, family
+from monitor.matching.programs import Explanation, Program, Span
+from monitor.matching.regexes import Regexes
 from monitor.models import Article, Evidence, Field, Match
-from monitor.rules.expression import And, Node, Not, Term
+from monitor.rules.expression import About, And, AtLeast, In, Near, Node, Not, Or, Regex, Term
 from monitor.rules.lexicon import ANY, Concept, Lexicon
 from monitor.rules.schema import Rule
 
 _SHORTEST_TELLING = 40  # letters: what is shorter tells its language badly, so terms of every language count
 _EVIDENCE_PER_CONCEPT = 20
-
-
-@dataclass(slots=True)
-class _Atom:
-    """A concept or a phrase that rules ask for: its patterns, and those that take a hit back."""
-
-    name: str
-    patterns: list[Pattern] = field(default_factory=list)
-    exceptions: list[Pattern] = field(default_factory=list)
+_BREAK = FIELD_BREAK.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,176 +35,255 @@ class _Use:
     against: bool = False
 
 
+@dataclass(slots=True)
+class _View:
+    """What the needles mean in texts of one language, worked out for each needle when it is first hit."""
+
+    certain: dict[int, tuple[int, ...]] = field(default_factory=dict)  # the atoms that a hit alone makes true
+    checked: dict[int, tuple[_Use, ...]] = field(default_factory=dict)
+
+
 class Matcher:
     """Immutable once made: a changed set of rules is a new matcher."""
 
     def __init__(self, rules: Iterable[Rule], lexicon: Lexicon) -> None:
-        self.rules = tuple(rules)
+        self.rules = tuple(rule for rule in rules if rule.enabled)
         self.by_id = {rule.id: rule for rule in self.rules}
         self._lexicon = lexicon
-        self._atoms: list[_Atom] = []
-        self._numbers: dict[tuple[str, bool], int] = {}
+        self.names: list[str] = []  # of the atoms
+        self._numbers: dict[str, int] = {}
+        self._needles: dict[str, list[_Use]] = defaultdict(list)
+        self._regexes = Regexes()
         self._programs = [self._program(rule.node) for rule in self.rules]
+        self._required = [programs.required(program) for program in self._programs]
         self._anchored = self._anchor()
-        needles = self._needles()
-        self._uses = list(needles.values())
-        self._automaton = ahocorasick_rs.AhoCorasick(list(needles)) if needles else None
-        self._views: dict[str | None, dict[int, tuple[_Use, ...]]] = defaultdict(dict)
+        self._uses = list(self._needles.values())
+        self._exceptions = {use.atom for uses in self._uses for use in uses if use.against}
+        self._automaton = ahocorasick_rs.AhoCorasick(list(self._needles)) if self._needles else None
+        self._needles.clear()
+        self._views: dict[str | None, _View] = defaultdict(_View)
 
     def match(self, article: Article) -> list[Match]:
         """Find the rules that an article satisfies, in the order of the rules, with the words that decided."""
-        original = f"{article.title}{FIELD_BREAK}{article.text}"
-        place = Place(fold(original), original, _telling_language(article))
-        found = self._find(place)
-        matches = []
-        for number in sorted({rule for atom in found for rule in self._anchored.get(atom, ())}):
-            if _holds(self._programs[number], found):
-                evidence = self._evidence(self._programs[number], found, place.folded, article)
-                matches.append(Match(self.rules[number].id, evidence))
-        return matches
+        sight = _Sight(self, article)
+        found = sight.atoms
+        matching = set()
+        for atom in found:
+            for number in self._anchored.get(atom, ()):
+                if self._required[number] <= found and self._programs[number].holds(sight):
+                    matching.add(number)
+        return [Match(self.rules[number].id, self._evidence(number, sight)) for number in sorted(matching)]
 
-    def _find(self, place: Place) -> dict[int, list[tuple[int, int]]]:
-        """Find where each atom stands, as (start, end) in the folded text, in order."""
-        found: dict[int, set[tuple[int, int]]] = defaultdict(set)
-        against: dict[int, set[tuple[int, int]]] = defaultdict(set)
-        if self._automaton is None:
-            return {}
-        view = self._views[place.language]
-        for needle, start, end in self._automaton.find_matches_as_indexes(place.folded.text, overlapping=True):
-            uses = view.get(needle)
-            if uses is None:
-                uses = view[needle] = tuple(self._counting(needle, place.language))
-            for use in uses:
-                span = use.pattern.find(place, start, end)
-                if span:
-                    (against if use.against else found)[use.atom].add(span)
-        kept = {atom: _outside(spans, against.get(atom, ())) for atom, spans in found.items()}
-        return {atom: spans for atom, spans in kept.items() if spans}
+    def explain(self, rule_id: str, article: Article) -> tuple[Explanation, "_Sight"]:
+        """Say of every branch of a rule whether it holds over an article; raises KeyError for no such rule."""
+        number = [rule.id for rule in self.rules].index(rule_id) if rule_id in self.by_id else -1
+        if number < 0:
+            raise KeyError(rule_id)
+        sight = _Sight(self, article)
+        return programs.explain(self._programs[number], sight), sight
 
-    def _counting(self, needle: int, language: str | None) -> Iterator[_Use]:
-        """The uses of a needle that count in texts of a language: its own terms, and those of any language."""
-        languages = family(language) if language else ()
-        for use in self._uses[needle]:
-            pattern = use.pattern
-            if pattern.language is None or not languages or pattern.language in languages or pattern.anywhere:
-                yield use
-
-    def _evidence(
-        self, program: "_Program", found: dict[int, list[tuple[int, int]]], folded: Folded, article: Article
-    ) -> tuple[Evidence, ...]:
-        evidence = {
-            _evidence_of(self._atoms[atom].name, span, folded, article)
-            for atom in _positive(program)
-            for span in found.get(atom, ())[:_EVIDENCE_PER_CONCEPT]
-        }
+    def _evidence(self, number: int, sight: "_Sight") -> tuple[Evidence, ...]:
+        counted: Counter[int] = Counter()
+        evidence = set()
+        for atom, span in dict.fromkeys(self._programs[number].found(sight)):
+            counted[atom] += 1
+            if counted[atom] <= _EVIDENCE_PER_CONCEPT:
+                evidence.add(sight.evidence(atom, span))
         return tuple(sorted(evidence, key=lambda e: (e.field != "title", e.start, e.end, e.concept)))
+
+    # Looking.
+
+    def hits(self, text: str) -> list[tuple[int, int, int]]:
+        """Where needles stand in a folded text, as (needle, start, end)."""
+        if self._automaton is None:
+            return []
+        return self._automaton.find_matches_as_indexes(text, overlapping=True)
+
+    def view(self, language: str | None) -> _View:
+        return self._views[language]
+
+    def learn(self, view: _View, needle: int, language: str | None) -> tuple[int, ...]:
+        """Work out what a needle means in texts of a language; returns the atoms that it makes true by itself."""
+        languages = family(language) if language else ()
+        uses = [use for use in self._uses[needle] if _counts(use.pattern, languages)]
+        certain = {use.atom for use in uses if use.pattern.certain and not use.against} - self._exceptions
+        view.certain[needle] = tuple(certain)
+        # Once an atom is certain, a check of the same needle for it adds nothing.
+        checked = [use for use in uses if use.atom not in certain]
+        if checked:
+            view.checked[needle] = tuple(dict.fromkeys(checked))
+        return view.certain[needle]
 
     # Compiling.
 
-    def _program(self, node: Node) -> "_Program":
-        if isinstance(node, Term):
-            return self._atom(node)
-        if isinstance(node, Not):
-            return _Operation("not", (self._program(node.child),))
-        return _Operation("and" if isinstance(node, And) else "or", tuple(map(self._program, node.children)))
+    def _program(self, node: Node) -> Program:  # noqa: C901, PLR0911 - one line for each kind of node
+        label = str(node)
+        match node:
+            case Term() | Regex():
+                return programs.Atom(self._atom(node), label)
+            case Not(child):
+                return programs.No(label, self._program(child))
+            case And(children):
+                return programs.All(label, tuple(map(self._program, children)))
+            case Or(children):
+                return programs.Some(label, 1, tuple(map(self._program, children)))
+            case AtLeast(count, children):
+                return programs.Some(label, count, tuple(map(self._program, children)))
+            case Near(left, right, distance, ordered):
+                return programs.Close(label, self._program(left), self._program(right), distance, ordered)
+            case In(where, child):
+                return programs.Scoped(label, where, self._program(child))
+            case About(key, value):
+                return programs.Known(label, key, value)
 
-    def _atom(self, term: Term) -> int:
-        concept = None if term.literal else self._lexicon.find(term.text)
-        key = (concept.name, True) if concept else (str(term), False)
+    def _atom(self, node: Term | Regex) -> int:
+        concept = self._lexicon.find(node.text) if isinstance(node, Term) and not node.literal else None
+        name = concept.name if concept else str(node)
+        key = f"@{concept.name}" if concept else name
         if key not in self._numbers:
-            self._numbers[key] = len(self._atoms)
-            self._atoms.append(_concept_atom(concept) if concept else _term_atom(term))
+            number = self._numbers[key] = len(self.names)
+            self.names.append(name.strip('"') if isinstance(node, Term) else name)
+            if isinstance(node, Regex):
+                self._regexes.add(number, node.pattern)
+            else:
+                self._add_needles(number, node, concept)
         return self._numbers[key]
 
-    def _needles(self) -> dict[str, list[_Use]]:
-        needles: dict[str, list[_Use]] = defaultdict(list)
-        for number, atom in enumerate(self._atoms):
-            for pattern in atom.patterns:
-                needles[pattern.needle].append(_Use(number, pattern))
-            for pattern in atom.exceptions:
-                needles[pattern.needle].append(_Use(number, pattern, against=True))
-        return needles
+    def _add_needles(self, number: int, term: Term, concept: Concept | None) -> None:
+        if concept is None:
+            for pattern in compile_terms([term.text], None, literal=term.literal):
+                self._needles[pattern.needle].append(_Use(number, pattern))
+            return
+        for pattern in concept_patterns(concept.terms):
+            self._needles[pattern.needle].append(_Use(number, pattern))
+        for language, names in concept.names.items():
+            for pattern in compile_terms(names, language, name=True):
+                self._needles[pattern.needle].append(_Use(number, pattern))
+        for pattern in concept_patterns(concept.exceptions):
+            self._needles[pattern.needle].append(_Use(number, pattern, against=True))
 
     def _anchor(self) -> dict[int, list[int]]:
-        """Put each rule under atoms of which one has to be found for it to be true: those with most letters."""
+        """Put each rule under atoms of which one has to be found for it to be true: those in the fewest rules."""
+        popularity = Counter(atom for required in self._required for atom in required)
         anchored: dict[int, list[int]] = defaultdict(list)
-        for number, program in enumerate(self._programs):
-            for atom in _anchors(program) or ():
+        for number, (program, required) in enumerate(zip(self._programs, self._required, strict=True)):
+            rarest = min(required, key=lambda atom: popularity[atom], default=None)
+            chosen = programs.anchors(program) if rarest is None else [rarest]
+            for atom in chosen or ():
                 anchored[atom].append(number)
-        return anchored
+        return dict(anchored)
 
 
-@dataclass(frozen=True, slots=True)
-class _Operation:
-    operator: str
-    children: tuple["_Program", ...]
+def concept_patterns(terms: Mapping[str, tuple[str, ...]]) -> Iterator[Pattern]:
+    """The patterns of a concept's terms, or of its exceptions."""
+    for language, words in terms.items():
+        yield from compile_terms(words, None if language == ANY else language)
 
 
-_Program = int | _Operation
+def _counts(pattern: Pattern, languages: tuple[str, ...]) -> bool:
+    """Tell whether a pattern counts in texts of some languages; none stands for an unknown one, where all count."""
+    return not languages or pattern.language is None or pattern.anywhere or pattern.language in languages
 
 
-def _holds(program: _Program, found: dict[int, list[tuple[int, int]]]) -> bool:
-    if isinstance(program, int):
-        return program in found
-    if program.operator == "not":
-        return not _holds(program.children[0], found)
-    return (all if program.operator == "and" else any)(_holds(child, found) for child in program.children)
+class _Sight:
+    """One article as the scan has seen it."""
 
+    def __init__(self, matcher: Matcher, article: Article) -> None:
+        self.article = article
+        original = f"{article.title}{FIELD_BREAK}{article.text}"
+        folded = fold(original)
+        self.text = folded.text
+        self._matcher = matcher
+        self._place = Place(folded, original, _telling_language(article))
+        self._spans: dict[int, list[Span]] = {}
+        self._hits = matcher.hits(self.text)
+        self._view = matcher.view(self._place.language)
+        self._regexes = matcher._regexes.find(original)
+        self._break = -1
+        self._lead_end = -1
+        self.atoms = self._find_atoms()
 
-def _positive(program: _Program) -> Iterator[int]:
-    """The atoms that can make a program true, not those under a NOT."""
-    if isinstance(program, int):
-        yield program
-    elif program.operator != "not":
-        for child in program.children:
-            yield from _positive(child)
+    def _find_atoms(self) -> set[int]:
+        """The atoms that stand anywhere in the article."""
+        certain, checked = self._view.certain, self._view.checked
+        atoms = set(self._regexes)
+        for needle in {hit[0] for hit in self._hits}:
+            known = certain.get(needle)
+            if known is None:
+                known = self._matcher.learn(self._view, needle, self._place.language)
+            atoms.update(known)
+        doubtful = {use.atom for hit in self._hits for use in checked.get(hit[0], ()) if use.atom not in atoms}
+        if doubtful:
+            self._check(doubtful)
+            atoms.update(atom for atom in doubtful if self._spans[atom])
+        return atoms
 
+    def _check(self, atoms: set[int]) -> None:
+        """Find where atoms really stand: by the checks of their words, and outside of their exceptions."""
+        found: dict[int, set[Span]] = {atom: set() for atom in atoms}
+        against: dict[int, list[Span]] = defaultdict(list)
+        view = self._view
+        for needle, start, end in self._hits:
+            for atom in view.certain[needle]:
+                if atom in atoms:
+                    pad = self.text[start] == " "
+                    found[atom].add((start + pad, end - (self.text[end - 1] == " ")))
+            for use in view.checked.get(needle, ()):
+                if use.atom in atoms and (span := use.pattern.find(self._place, start, end)):
+                    if use.against:
+                        against[use.atom].append(span)
+                    else:
+                        found[use.atom].add(span)
+        for atom, spans in found.items():
+            self._spans[atom] = sorted(
+                (start, end)
+                for start, end in spans
+                if not any(left <= start and end <= right for left, right in against[atom])
+            )
 
-def _anchors(program: _Program) -> frozenset[int] | None:
-    """Atoms of which at least one is found whenever the program is true; None where there are no such."""
-    if isinstance(program, int):
-        return frozenset([program])
-    if program.operator == "not":
-        return None
-    choices = [_anchors(child) for child in program.children]
-    if program.operator == "and":
-        return min((choice for choice in choices if choice is not None), key=len, default=None)
-    return None if None in choices else frozenset().union(*(choice for choice in choices if choice))
+    def has(self, atom: int) -> bool:
+        return atom in self.atoms
 
+    def spans(self, atom: int) -> list[Span]:
+        if atom not in self._spans:
+            if atom in self._regexes:
+                offsets = self._place.folded.offsets
+                self._spans[atom] = [
+                    (int(offsets.searchsorted(start)), int(offsets.searchsorted(end)))
+                    for start, end in self._regexes[atom]
+                ]
+            else:
+                self._check({atom})
+        return self._spans[atom]
 
-def _concept_atom(concept: Concept) -> _Atom:
-    atom = _Atom(concept.name)
-    for target, groups in ((atom.patterns, concept.terms), (atom.exceptions, concept.exceptions)):
-        for language, terms in groups.items():
-            target += compile_terms(terms, None if language == ANY else language)
-    for language, names in concept.names.items():
-        atom.patterns += compile_terms(names, language, name=True)
-    return atom
+    def field_of(self, span: Span) -> Field:
+        if self._break < 0:
+            self._break = self.text.index(_BREAK)
+        if span[0] < self._break:
+            return "title"
+        return "lead" if self._original(span)[0] < self.article.lead_end else "body"
 
+    def _original(self, span: Span) -> Span:
+        """Where a span of the folded text stands in the title, or else in the article's text."""
+        offsets = self._place.folded.offsets
+        start, end = int(offsets[span[0]]), int(offsets[span[1] - 1]) + 1
+        skipped = len(self.article.title) + len(FIELD_BREAK)
+        return (start, end) if start < skipped else (start - skipped, end - skipped)
 
-def _term_atom(term: Term) -> _Atom:
-    return _Atom(term.text, compile_terms([term.text], None, literal=term.literal))
-
-
-def _outside(
-    spans: set[tuple[int, int]], exceptions: Sequence[tuple[int, int]] | set[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """The spans that lie within no exception, in order."""
-    return sorted(
-        (start, end) for start, end in spans if not any(left <= start and end <= right for left, right in exceptions)
-    )
+    def evidence(self, atom: int, span: Span) -> Evidence:
+        where = self.field_of(span)
+        start, end = self._original(span)
+        source = self.article.title if where == "title" else self.article.text
+        return Evidence(
+            concept=self._matcher.names[atom],
+            text=source[start:end],
+            field=where,
+            start=start,
+            end=end,
+            sure=self._place.language is not None,
+        )
 
 
 def _telling_language(article: Article) -> str | None:
     """The language whose terms count: None, for all of them, where the text is too short to be sure."""
     return article.language if len(article.title) + len(article.text) >= _SHORTEST_TELLING else None
-
-
-def _evidence_of(concept: str, span: tuple[int, int], folded: Folded, article: Article) -> Evidence:
-    start, end = int(folded.offsets[span[0]]), int(folded.offsets[span[1] - 1]) + 1
-    skipped = len(article.title) + len(FIELD_BREAK)
-    if start < skipped:
-        return Evidence(concept=concept, text=article.title[start:end], field="title", start=start, end=end)
-    start, end = start - skipped, end - skipped
-    where: Field = "lead" if start < article.lead_end else "body"
-    return Evidence(concept=concept, text=article.text[start:end], field=where, start=start, end=end)

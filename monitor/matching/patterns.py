@@ -11,11 +11,17 @@ from dataclasses import dataclass, field
 from monitor.matching import inflection
 from monitor.matching.folding import Folded, fold_terms, unspaced
 
+_WHOLE = frozenset({"ko", "he", "bn", "id", "ms", "ja", "th"})  # words change by what is attached to them only
 # Languages that are told apart badly or written alike: a term of one counts in the texts of the others.
 _FAMILIES = (("zh-Hans", "zh-Hant"), ("id", "ms"), ("sr", "hr", "bs"), ("nb", "da", "nn"))
 _LONGEST_PREFIX = 3  # of attached conjunctions, prepositions and articles in Hebrew and Arabic
 _KATAKANA = re.compile("[ァ-ヺー]")
+_SHORTEST_INFLECTED = 4  # letters: of shorter words the lexicon lists the forms, since too much else begins like them
 _SHORTEST_TAIL = 5  # a compound's last part, in letters
+
+
+# Languages that inflect at a word's end; in the others something may be attached to a short word as well.
+_LISTED = frozenset(re.split(" ", "bg cs da de el en es fi fr hr hu it nb nl pl pt ro ru sk sr sv tr uk"))
 
 
 def family(language: str) -> tuple[str, ...]:
@@ -87,6 +93,11 @@ class Pattern:
     anywhere: bool = False  # counts in texts of other languages too, if written with a capital
     katakana: bool = False  # has to be a whole run of katakana: マリ is Mali, マリア is not
 
+    @property
+    def certain(self) -> bool:
+        """Whether a hit of the needle is all that it takes."""
+        return not (self.words or self.anywhere or self.katakana)
+
     def find(self, place: Place, start: int, end: int) -> tuple[int, int] | None:
         """Check a hit of the needle at folded[start:end]; returns where the whole term stands, or None."""
         if self.anywhere and not place.raw(start + 1, start + 2).isupper():
@@ -125,6 +136,8 @@ def _term(term: str, words: list[str], language: str | None, *, literal: bool, n
         return [Pattern(_bounded(words), (), language)]
     if literal or exact:
         return [_exact(body.lstrip("="), words, language, case=exact)]
+    if len(words) == 1 and len(words[0]) < _SHORTEST_INFLECTED and language in _LISTED and "*" not in body:
+        return [_exact(body, words, language, case=False)]
     return [_inflected(body, words, language, name=name), *_hashtag(words, language)]
 
 
@@ -183,9 +196,9 @@ def _semitic(folded: str) -> bool:
 
 def _stable(word: str, language: str | None) -> int:
     """How many of a word's letters no inflection changes, so that the automaton can look for them."""
-    if language in ("ko", "he", "bn", "id", "ms", "ja", "th"):
+    if language in _WHOLE or len(word) <= 5:
         return len(word)
-    return len(word) if len(word) <= 3 else max(3, len(word) - (2 if len(word) > 4 else 1))
+    return max(5, len(word) - 2)
 
 
 def _hashtag(words: list[str], language: str | None) -> list[Pattern]:

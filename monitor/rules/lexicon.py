@@ -27,7 +27,7 @@ from monitor.errors import InputError, Problem
 ANY = "any"
 SHIPPED = Path(__file__).parent.parent / "lexicon"
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
-_FORMAT = b"1"  # of the cache
+_FORMAT = b"2"  # of the cache
 
 
 class Concept(BaseModel):
@@ -45,11 +45,17 @@ class Concept(BaseModel):
     terms: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     exceptions: Mapping[str, tuple[str, ...]] = Field(default_factory=dict, alias="except")
     names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    include: tuple[str, ...] = ()
+    override: bool = False
 
     @model_validator(mode="before")
     @classmethod
     def _gather_languages(cls, value: Any) -> Any:
-        """Put the keys that are languages under `terms`."""
+        """Put the keys that are languages under `terms`; a bare term or list of terms is for every language."""
+        if isinstance(value, str):
+            value = [value]
+        if isinstance(value, list):
+            return {"terms": {ANY: value}}
         if not isinstance(value, dict) or "terms" in value:
             return value
         terms = {key: value[key] for key in value if _LANGUAGE.fullmatch(key)}
@@ -68,6 +74,61 @@ class Lexicon:
         """Find the concept that a rule calls so, or None."""
         known = self._names.get(_plain(name))
         return self.concepts[known] if known else None
+
+    def all_names(self) -> list[str]:
+        """Every name that rules may use."""
+        return [name for concept in self.concepts.values() for name in (concept.name, *concept.aliases)]
+
+    def extended(self, concepts: Iterable[Concept]) -> "Lexicon":
+        """This lexicon with a user's concepts: a known name adds to what is there, or with `override` replaces it.
+
+        Raises LookupError (the concept, the reason) for one that includes itself or what is no concept.
+        """
+        merged = dict(self.concepts)
+        added = list(concepts)
+        for concept in added:
+            known = self.find(concept.name)
+            merged[known.name if known else concept.name] = _joined(known, concept) if known else concept
+        lexicon = Lexicon(merged.values())
+        for concept in added:
+            name = lexicon._names[_plain(concept.name)]
+            lexicon.concepts[name] = lexicon._with_included(lexicon.concepts[name], (name,))
+        return lexicon
+
+    def _with_included(self, concept: Concept, path: tuple[str, ...]) -> Concept:
+        """A concept with the terms of those that it includes; raises LookupError."""
+        for name in concept.include:
+            included = self.find(name)
+            if included is None:
+                hint = yamlfile.suggest(name, self.all_names())
+                raise LookupError(path[0], f'includes "{name}", which is no concept{hint}')
+            if included.name in path:
+                raise LookupError(path[0], f"includes itself: {' > '.join((*path, included.name))}")
+            inner = self._with_included(included, (*path, included.name))
+            concept = _joined(concept, inner).model_copy(update={"name": concept.name})
+        return concept.model_copy(update={"include": ()})
+
+
+def _joined(first: Concept, second: Concept) -> Concept:
+    """Two concepts' terms as one, under the name of the first."""
+    if second.override:
+        return second.model_copy(update={"name": first.name, "aliases": first.aliases})
+    terms, exceptions, names = (
+        {key: tuple(dict.fromkeys((*a.get(key, ()), *b.get(key, ())))) for key in (*a, *b)}
+        for a, b in (
+            (first.terms, second.terms),
+            (first.exceptions, second.exceptions),
+            (first.names, second.names),
+        )
+    )
+    update = {
+        "terms": terms,
+        "exceptions": exceptions,
+        "names": names,
+        "aliases": (*first.aliases, *second.aliases),
+        "include": (*first.include, *second.include),
+    }
+    return first.model_copy(update=update)
 
 
 def _plain(name: str) -> str:

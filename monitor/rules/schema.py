@@ -1,25 +1,126 @@
 """A rule as a user writes it, checked."""
 
 import re
-from typing import Any
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from monitor.config import Duration
 from monitor.models import Level
 from monitor.rules import expression
-from monitor.rules.expression import ExpressionError, Node
+from monitor.rules.expression import About, And, ExpressionError, In, Node, Not, Or, Regex
+from monitor.rules.lexicon import Concept
+from monitor.rules.regex import check_regex
+
+_ONE_OR_MANY = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+Strings = Annotated[tuple[str, ...], _ONE_OR_MANY]
 
 
-class RuleSchema(BaseModel):
-    """One rule of a rule file; a bare expression is one too."""
+class Strict(BaseModel):
+    """A mapping that refuses keys it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+def _parse_match(value: Any) -> Node:
+    """Read `match`: an expression, or `all / any / none` of lists of them; raises ValueError."""
+    if isinstance(value, str):
+        try:
+            node = expression.parse(value)
+        except ExpressionError as error:
+            shown = value[max(0, error.offset - 20) : error.offset + 20].strip()
+            raise ValueError(f"{error} (character {error.offset + 1}, at: {shown})") from None
+        _check_regexes(node)
+        return node
+    if isinstance(value, list):
+        raise ValueError("an expression was expected, or a mapping with all, any or none; a list alone says neither")
+    if not isinstance(value, dict) or not value or not value.keys() <= {"all", "any", "none"}:
+        raise ValueError("an expression was expected, such as DPRK + missile, or a mapping with all, any or none")
+    node = _structured(value)
+    if not expression.has_positive(node):
+        raise ValueError("it only says what must not occur; add something that must")
+    return node
+
+
+def _structured(value: dict[str, Any]) -> Node:
+    parts: list[Node] = []
+    for key, makes in (("all", And), ("any", Or), ("none", Or)):
+        if key in value:
+            items = value[key] if isinstance(value[key], list) else [value[key]]
+            if not items:
+                raise ValueError(f"{key}: an empty list")
+            nodes = tuple(_inner(item) for item in items)
+            node = nodes[0] if len(nodes) == 1 else makes(nodes)
+            parts.append(Not(node) if key == "none" else node)
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _inner(value: Any) -> Node:
+    """A part of a structured match; it may be negative, the whole may not."""
+    if isinstance(value, str) and value.lstrip().startswith(("-", "NOT ")):
+        return Not(_parse_match(re.sub(r"^\s*(-|NOT )", "", value)))
+    return (
+        _structured(value)
+        if isinstance(value, dict) and value.keys() <= {"all", "any", "none"}
+        else _parse_match(value)
+    )
+
+
+def _check_regexes(node: Node) -> None:
+    if isinstance(node, Regex):
+        check_regex(node.pattern)
+    for child in expression.children_of(node):
+        _check_regexes(child)
+
+
+Match = Annotated[Any, BeforeValidator(_parse_match)]
+
+
+class Scope(Strict):
+    """To which articles a rule applies at all."""
+
+    languages: Strings = Field((), description="languages of the text, such as ko or zh")
+    feeds: Strings = Field((), description="names or addresses of feeds; * stands for anything")
+    tags: Strings = Field((), description="tags of the feed, of which one has to be there")
+    fields: Annotated[tuple[Literal["title", "lead", "body"], ...], _ONE_OR_MANY] = Field(
+        (), description="where the words have to stand"
+    )
+    max_age: Duration | None = Field(None, description="how old an article may be, such as 2d")
+
+
+class RuleTest(Strict):
+    """A text that a rule has to match, or must not."""
+
+    text: str | None = None
+    file: str | None = Field(None, description="a fixture, relative to the rule file")
+    title: str = ""
+    language: str | None = None
+    expect: Literal["match", "no-match"]
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "RuleTest":
+        if (self.text is None) == (self.file is None):
+            raise ValueError("either text or file was expected")
+        return self
+
+
+class RuleSchema(Strict):
+    """One rule of a rule file; a bare expression is one too."""
+
     id: str = Field("", description="its name in alerts and commands; absent: the expression")
     title: str = Field("", description="one line for people; absent: the expression")
+    description: str = ""
     level: Level = "medium"
-    tags: tuple[str, ...] = ()
-    match: str = Field(description="the expression, such as DPRK + missile")
+    tags: Strings = ()
+    enabled: bool = True
+    status: Literal["draft", "testing", "stable", "deprecated"] = "stable"
+    owner: str = ""
+    references: Strings = ()
+    match: Match = Field(description="an expression such as DPRK + missile, or all / any / none of lists of them")
+    scope: Scope = Scope()
+    receivers: Strings = Field((), description="who is told, instead of the route's receivers")
+    tests: tuple[RuleTest, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -33,45 +134,59 @@ class RuleSchema(BaseModel):
             raise ValueError(f'"{value}" is no id; use letters, digits, and - _ . between them')
         return value
 
-    @field_validator("match")
-    @classmethod
-    def _readable(cls, value: str) -> str:
-        try:
-            expression.parse(value)
-        except ExpressionError as error:
-            shown = value[max(0, error.offset - 20) : error.offset + 20].strip()
-            raise ValueError(f"{error} (character {error.offset + 1}, at: {shown})") from None
-        return value
 
-
-class RuleFile(BaseModel):
-    """A rule file: the key `rules` holds a list of rules."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class RuleFile(Strict):
+    """A rule file: rules, and concepts of the user's own."""
 
     rules: tuple[RuleSchema, ...] = ()
+    concepts: dict[str, Concept] = Field(default_factory=dict, description="names to terms, by language or not")
 
 
 class Rule(BaseModel):
-    """A rule that is ready to be matched: `node` is its expression's tree, `place` where it is written."""
+    """A rule that is ready to be matched: `node` is its tree with its scope, `expression` what its `match` says."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     id: str
     title: str
+    description: str = ""
     level: Level
     tags: tuple[str, ...]
+    enabled: bool = True
+    status: str = "stable"
+    owner: str = ""
+    references: tuple[str, ...] = ()
     node: Node
-    place: str
+    expression: str = ""
+    max_age: timedelta | None = None
+    receivers: tuple[str, ...] = ()
+    tests: tuple[RuleTest, ...] = ()
+    place: str = ""
 
 
-def rule_of(schema: RuleSchema, place: str) -> Rule:
-    """Make a rule of what its file says."""
+def rule_of(schema: RuleSchema, place: str, written: str = "") -> Rule:
+    """Make a rule of what its file says; `written` is its expression as it stands there."""
+    text = " ".join(written.split()) or str(schema.match)
+    same = {"description", "level", "tags", "enabled", "status", "owner", "references", "receivers", "tests"}
     return Rule(
-        id=schema.id or " ".join(schema.match.split()),
-        title=schema.title or schema.match,
-        level=schema.level,
-        tags=schema.tags,
-        node=expression.parse(schema.match),
+        id=schema.id or text,
+        title=schema.title or text,
+        node=_scoped(schema.match, schema.scope),
+        expression=text,
+        max_age=schema.scope.max_age,
         place=place,
+        **{name: getattr(schema, name) for name in same},
     )
+
+
+def _scoped(node: Node, scope: Scope) -> Node:
+    """The expression within its scope: what is said under `scope` could be said in the expression, too."""
+    if scope.fields:
+        node = _either([In(field, node) for field in scope.fields])
+    about = (("lang", scope.languages), ("feed", scope.feeds), ("tag", scope.tags))
+    tests = [_either([About(key, value) for value in values]) for key, values in about if values]  # type: ignore[arg-type]
+    return And((node, *tests)) if tests else node
+
+
+def _either(nodes: list[Any]) -> Node:
+    return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))

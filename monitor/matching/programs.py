@@ -1,0 +1,288 @@
+"""Compiled expressions: the evaluator that decides, measures distances, finds evidence, and explains itself.
+
+A program is a tree over atoms, the numbered things that the scan finds. `sight` is one article as the scan has seen it.
+"""
+
+import fnmatch
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from monitor.matching.folding import FIELD_BREAK, fold_term, unspaced
+from monitor.models import Article
+
+Span = tuple[int, int]  # of the folded text
+Found = tuple[int, Span]  # an atom and where it stands
+_BREAK = FIELD_BREAK.strip()
+
+
+class Sight(Protocol):
+    """One article as the scan has seen it."""
+
+    article: Article
+    text: str
+
+    def has(self, atom: int) -> bool:
+        """Tell whether an atom stands anywhere in the article."""
+        ...
+
+    def spans(self, atom: int) -> list[Span]:
+        """Where an atom stands, in order."""
+        ...
+
+    def field_of(self, span: Span) -> str:
+        """The field that a span begins in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A concept, a phrase or a regular expression."""
+
+    number: int
+    label: str
+
+    def holds(self, sight: Sight) -> bool:
+        return sight.has(self.number)
+
+    def found(self, sight: Sight) -> list[Found]:
+        return [(self.number, span) for span in sight.spans(self.number)]
+
+    def places(self, sight: Sight) -> list[Span]:
+        return sight.spans(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    label: str
+    children: tuple["Program", ...]
+
+    def holds(self, sight: Sight) -> bool:
+        return all(child.holds(sight) for child in self.children)
+
+    def found(self, sight: Sight) -> list[Found]:
+        return [item for child in self.children for item in child.found(sight)]
+
+    def places(self, sight: Sight) -> list[Span]:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """At least `count` of the children; an OR is the one with `count` 1."""
+
+    label: str
+    count: int
+    children: tuple["Program", ...]
+
+    def holds(self, sight: Sight) -> bool:
+        left = self.count
+        for child in self.children:
+            left -= child.holds(sight)
+            if not left:
+                return True
+        return False
+
+    def found(self, sight: Sight) -> list[Found]:
+        return [item for child in self.children if child.holds(sight) for item in child.found(sight)]
+
+    def places(self, sight: Sight) -> list[Span]:
+        return sorted({span for child in self.children for span in child.places(sight)})
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    label: str
+    child: "Program"
+
+    @property
+    def children(self) -> tuple["Program", ...]:
+        return (self.child,)
+
+    def holds(self, sight: Sight) -> bool:
+        return not self.child.holds(sight)
+
+    def found(self, sight: Sight) -> list[Found]:
+        return []
+
+    def places(self, sight: Sight) -> list[Span]:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """The child in one field: its atoms are seen only where they stand in it."""
+
+    label: str
+    field: str
+    child: "Program"
+
+    @property
+    def children(self) -> tuple["Program", ...]:
+        return (self.child,)
+
+    def holds(self, sight: Sight) -> bool:
+        return self.child.holds(_Section(sight, self.field))
+
+    def found(self, sight: Sight) -> list[Found]:
+        return self.child.found(_Section(sight, self.field))
+
+    def places(self, sight: Sight) -> list[Span]:
+        return self.child.places(_Section(sight, self.field))
+
+
+class _Section:
+    """A sight of one field only."""
+
+    def __init__(self, sight: Sight, field: str) -> None:
+        self.article = sight.article
+        self.text = sight.text
+        self.field_of = sight.field_of
+        self._sight = sight
+        self._field = field
+
+    def has(self, atom: int) -> bool:
+        return bool(self.spans(atom))
+
+    def spans(self, atom: int) -> list[Span]:
+        return [span for span in self._sight.spans(atom) if self._sight.field_of(span) == self._field]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Two programs that stand in one field with at most `distance` words between them."""
+
+    label: str
+    left: "Program"
+    right: "Program"
+    distance: int
+    ordered: bool
+
+    @property
+    def children(self) -> tuple["Program", ...]:
+        return (self.left, self.right)
+
+    def holds(self, sight: Sight) -> bool:
+        return next(self._pairs(sight), None) is not None
+
+    def places(self, sight: Sight) -> list[Span]:
+        return sorted({(min(a[0], b[0]), max(a[1], b[1])) for a, b in self._pairs(sight)})
+
+    def found(self, sight: Sight) -> list[Found]:
+        close = self.places(sight)
+        items = self.left.found(sight) + self.right.found(sight)
+        return [(atom, (start, end)) for atom, (start, end) in items if any(a <= start and end <= b for a, b in close)]
+
+    def _pairs(self, sight: Sight) -> Iterator[tuple[Span, Span]]:
+        rights = self.right.places(sight)
+        for left in self.left.places(sight):
+            for right in rights:
+                if self._near(sight.text, left, right):
+                    yield left, right
+
+    def _near(self, text: str, left: Span, right: Span) -> bool:
+        if left[0] > right[0]:
+            if self.ordered:
+                return False
+            left, right = right, left
+        gap = text[left[1] : right[0]]
+        # No word is shorter than a letter and a space: most pairs are told apart by their distance alone.
+        return _BREAK not in gap and words_in(gap) <= self.distance
+
+
+def words_in(gap: str) -> int:
+    """How many words a piece of folded text holds; two letters make one in scripts without spaces."""
+    return sum(math.ceil(len(word) / 2) if unspaced(word[0]) else 1 for word in gap.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A test of what is known of the article besides its text; `*` in the value stands for anything."""
+
+    label: str
+    key: str
+    value: str
+
+    def holds(self, sight: Sight) -> bool:
+        if self.key == "lang":
+            return _same_language(self.value, sight.article.language)
+        wanted = fold_term(self.value) if self.key in ("author", "feed") else self.value.lower()
+        for value in _known(sight.article, self.key):
+            shown = fold_term(value) if self.key in ("author", "feed") else value.lower()
+            if fnmatch.fnmatchcase(shown, wanted) or (self.key != "tag" and "*" not in wanted and wanted in shown):
+                return True
+        return False
+
+    def found(self, sight: Sight) -> list[Found]:
+        return []
+
+    def places(self, sight: Sight) -> list[Span]:
+        return []
+
+
+def _known(article: Article, key: str) -> tuple[str, ...]:
+    source = article.source
+    values = {"author": (article.author,), "url": (article.url,), "feed": (source.name, source.url), "tag": source.tags}
+    return values[key]
+
+
+def _same_language(wanted: str, language: str | None) -> bool:
+    """`zh` stands for zh-Hans and zh-Hant."""
+    return language is not None and (language.lower() + "-").startswith(wanted.lower() + "-")
+
+
+Program = Atom | All | Some | No | Scoped | Close | Known
+
+
+def anchors(program: Program) -> frozenset[int] | None:
+    """Atoms of which at least one is found whenever the program is true, as few as can be; None if there are none."""
+    match program:
+        case Atom(number):
+            return frozenset([number])
+        case All(_, children):
+            return min((choice for choice in map(anchors, children) if choice is not None), key=len, default=None)
+        case Some(_, count, children):
+            choices = sorted((anchors(child) for child in children), key=lambda c: math.inf if c is None else len(c))
+            # Of k children of which n have to be true, one is among any k - n + 1.
+            needed = choices[: len(children) - count + 1]
+            return None if None in needed else frozenset().union(*(choice for choice in needed if choice))
+        case Scoped(_, _, child):
+            return anchors(child)
+        case Close(_, left, right):
+            return min((choice for choice in map(anchors, (left, right)) if choice is not None), key=len, default=None)
+        case _:
+            return None
+
+
+def required(program: Program) -> frozenset[int]:
+    """Atoms each of which is found whenever the program is true."""
+    match program:
+        case Atom(number):
+            return frozenset([number])
+        case All(_, children):
+            return frozenset().union(*map(required, children))
+        case Scoped(_, _, child):
+            return required(child)
+        case Close(_, left, right):
+            return required(left) | required(right)
+        case _:
+            return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A program's verdict over an article, branch by branch; `found` are the words that decided it."""
+
+    label: str
+    holds: bool
+    found: tuple[Found, ...]
+    branches: tuple["Explanation", ...]
+
+
+def explain(program: Program, sight: Sight) -> Explanation:
+    """Say of every branch whether it holds, by the evaluator's own answers."""
+    inner = _Section(sight, program.field) if isinstance(program, Scoped) else sight
+    branches = tuple(explain(child, inner) for child in getattr(program, "children", ()))
+    found = tuple(program.found(sight)) if isinstance(program, Atom | Close) else ()
+    return Explanation(program.label, program.holds(sight), found, branches)
