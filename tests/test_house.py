@@ -12,7 +12,7 @@ ROWS = [
     ["yamlfile", "config", "rules"],
     ["feeds", "articles", "matching", "alerts", "addresses"],
     ["http", "store", "notifiers", "workers", "fixtures", "expectation", "demo"],
-    ["supervise", "reading", "polling", "dispatch", "delivery", "schedule", "replay"],
+    ["supervise", "reading", "polling", "dispatch", "delivery", "schedule", "replay", "ruletests"],
     ["app"],
     ["cli", "web", "__main__"],
 ]

@@ -9,6 +9,7 @@ import click
 
 from monitor import __version__
 from monitor.cli.replay import replay
+from monitor.cli.rules import match, rules
 from monitor.cli.run import run
 from monitor.errors import InputError, MonitorError
 
@@ -42,5 +43,5 @@ def main(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-main.add_command(run)
-main.add_command(replay)
+for command in (run, replay, rules, match):
+    main.add_command(command)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.cli.rules import configuration, format_option, rules_option
 from monitor.cli.run import config_option
 
 if TYPE_CHECKING:
@@ -21,22 +22,8 @@ _MUCH = 50  # fixtures, from which on progress is shown
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--rules",
-    "rules_paths",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Rule files or folders, instead of the configured ones.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "ndjson"]),
-    default="text",
-    show_default=True,
-    help="For people, or a JSON object a line.",
-)
+@rules_option
+@format_option
 @click.option(
     "--expect",
     "expected",
@@ -60,17 +47,17 @@ def replay(  # noqa: PLR0917 - click hands them over by name
     from monitor import app, expectation, fixtures
 
     began = time.monotonic()
-    config = _config(config_path, rules_paths)
+    config = configuration(config_path, rules_paths)
     wanted = expectation.read(expected) if expected else None
     documents = fixtures.read(paths)
     matcher = app.matcher_of(config)
     found: list[dict[str, Any]] = []
 
-    def show(alert: "Alert", receivers: Iterable[str]) -> None:
+    def tell(alert: "Alert", receivers: Iterable[str]) -> None:
         found.append(alert.model_dump(mode="json") | {"receivers": list(receivers)})
-        _show(alert, receivers, form)
+        show(alert, receivers, form)
 
-    count = asyncio.run(_replay(documents, matcher, config, show))
+    count = asyncio.run(_replay(documents, matcher, config, tell))
     seconds = time.monotonic() - began
     click.echo(f"{_counted(count, 'document')}, {_counted(len(found), 'alert')}, {seconds:.1f} s", err=True)
     if wanted is not None:
@@ -80,21 +67,7 @@ def replay(  # noqa: PLR0917 - click hands them over by name
         sys.exit(1 if lines else 0)
 
 
-def _config(path: Path | None, rules_paths: tuple[Path, ...]) -> "Config":
-    """The configuration, where there is one: replay works without."""
-    from monitor import config, notifiers
-    from monitor.errors import InputError
-
-    try:
-        place = path or config.find()
-    except InputError:
-        loaded = config.Config()
-    else:
-        loaded = config.load(place, notifiers.options_of)
-    return loaded.model_copy(update={"rules": rules_paths}) if rules_paths else loaded
-
-
-async def _replay(documents: list["Fixture"], matcher: Any, config: "Config", show: Callable[..., None]) -> int:
+async def _replay(documents: list["Fixture"], matcher: Any, config: "Config", tell: Callable[..., None]) -> int:
     from monitor.alerts.routing import route
     from monitor.reading import Reader, no_pages
     from monitor.replay import replay as replayed
@@ -106,7 +79,7 @@ async def _replay(documents: list["Fixture"], matcher: Any, config: "Config", sh
             articles += count
             done += 1
             for alert in alerts:
-                show(alert, route(alert, config))
+                tell(alert, route(alert, config))
             _progress(done, len(documents))
     return articles
 
@@ -117,7 +90,8 @@ def _progress(done: int, total: int) -> None:
         click.echo(end, err=True, nl=False)
 
 
-def _show(alert: "Alert", receivers: Iterable[str], form: str) -> None:
+def show(alert: "Alert", receivers: Iterable[str], form: str) -> None:
+    """Print an alert, for people or for programs."""
     from monitor.alerts.render import as_json, as_text
 
     if form == "ndjson":
