@@ -267,5 +267,5 @@ async def _until_stopped(config: Config, stop: asyncio.Event, once: bool) -> int
 
 def _report(waiting: int) -> int:
     if waiting:
-        sys.stderr.write(f"{waiting} deliveries failed and are kept; they are tried again at the next run\n")
+        sys.stderr.write(f"{waiting} deliveries failed and are kept; a later run tries them again\n")
     return 1 if waiting else 0

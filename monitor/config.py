@@ -27,7 +27,10 @@ def parse_duration(value: Any) -> timedelta:
     text = str(value).replace(" ", "")
     if not text or _NUMBER.sub("", text):
         raise ValueError(f'"{value}" is no duration; write a number and a unit, such as 30s, 5m, 12h or 2d')
-    return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in _NUMBER.findall(text)), timedelta())
+    try:
+        return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in _NUMBER.findall(text)), timedelta())
+    except OverflowError:
+        raise ValueError(f'"{value}" is longer than anybody will live') from None
 
 
 def _parse_network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -40,8 +43,12 @@ def _parse_network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 def _parse_http_url(value: str) -> str:
     if not isinstance(value, str):
         raise ValueError("a URL is expected, such as https://example.org/feed.xml")
-    parts = urlsplit(value.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or "\\" in value:
+    try:
+        parts = urlsplit(value.strip())
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s\\]", value.strip()):
         raise ValueError(f'"{value}" is no URL that can be fetched; it has to begin with http:// or https://')
     return value.strip()
 
@@ -63,6 +70,13 @@ class RedisConfig(Strict):
 
     url: str | None = Field(None, description="redis://, rediss:// or unix://; absent: the embedded server")
     lease: Duration = Field(timedelta(seconds=10), description="how long a silent process keeps its work")
+
+    @field_validator("lease")
+    @classmethod
+    def _long_enough(cls, value: timedelta) -> timedelta:
+        if value < timedelta(milliseconds=500):
+            raise ValueError("a process cannot show that it lives so often; write 500ms or more")
+        return value
 
     @field_validator("url")
     @classmethod
@@ -127,6 +141,13 @@ class HttpConfig(Strict):
     user_agent: str = f"monitor/{__version__} (news feed monitor)"
     timeout: Duration = Field(timedelta(seconds=30), description="for one whole answer, redirects included")
     allow_private: tuple[Network, ...] = Field((), description="networks that may be reached though not public")
+
+    @field_validator("user_agent")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if not value.isascii() or not value.isprintable():
+            raise ValueError("a header may hold only plain ASCII characters")
+        return value
 
 
 class Config(Strict):

@@ -21,7 +21,9 @@ def read(path: Path) -> dict[Key, Mapping[str, Any]]:
         return _read_lines(path)
     document = yamlfile.read(path)
     expected: dict[Key, Mapping[str, Any]] = {}
-    for name, rules in (document.value or {}).items() if isinstance(document.value or {}, dict) else ():
+    if document.value is not None and not isinstance(document.value, dict):
+        raise InputError([document.problem((), "a mapping from documents to lists of rules was expected")])
+    for name, rules in (document.value or {}).items():
         if rules is not None and not isinstance(rules, list):
             raise InputError([document.problem((name,), "a list of rules was expected, [] for none")])
         expected |= {(name, str(rule)): {} for rule in rules or ()}
@@ -34,6 +36,8 @@ def _read_lines(path: Path) -> dict[Key, Mapping[str, Any]]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise InputError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        raise InputError([Problem(str(path), f"not UTF-8: {error.reason}")]) from None
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:

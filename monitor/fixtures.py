@@ -8,6 +8,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from monitor.errors import InputError, Problem
 FEEDS = frozenset({".xml", ".rss", ".atom", ".json"})
 KINDS = FEEDS | {".txt", ".html", ".htm", ".jsonl"}
 _FENCE = "---"
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class FrontMatter(BaseModel):
@@ -62,6 +64,7 @@ class Fixture:
     text: str | None = None
     html: bytes | str | None = None
     feed: bytes | None = None
+    path: str = ""  # where it was read
 
 
 def read(paths: Iterable[Path]) -> list[Fixture]:
@@ -77,9 +80,19 @@ def read(paths: Iterable[Path]) -> list[Fixture]:
                     problems += error.problems
         except InputError as error:
             problems += error.problems
+    problems += _repeated(fixtures)
     if problems:
         raise InputError(problems)
     return fixtures
+
+
+def _repeated(fixtures: Iterable[Fixture]) -> list[Problem]:
+    first: dict[str, Fixture] = {}
+    return [
+        Problem(fixture.path, f'the document "{fixture.document}" stands already at {first[fixture.document].path}')
+        for fixture in fixtures
+        if first.setdefault(fixture.document, fixture) is not fixture
+    ]
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:
@@ -106,9 +119,9 @@ def _read_file(file: Path, document: str) -> Iterable[Fixture]:
         raise InputError([Problem(str(file), f"cannot be read: {error.strerror}")]) from None
     kind = file.suffix.lower()
     if kind in FEEDS:
-        return [Fixture(document, FrontMatter(), feed=body)]
+        return [Fixture(document, FrontMatter(), feed=body, path=str(file))]
     if kind in (".html", ".htm"):
-        return [Fixture(document, FrontMatter(), html=body)]
+        return [Fixture(document, FrontMatter(), html=body, path=str(file))]
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -120,13 +133,13 @@ def _read_file(file: Path, document: str) -> Iterable[Fixture]:
 def _text_fixture(text: str, file: Path, document: str) -> Fixture:
     lines = text.splitlines(keepends=True)
     if not lines or lines[0].strip() != _FENCE:
-        return Fixture(document, FrontMatter(), text=text)
+        return Fixture(document, FrontMatter(), text=text, path=str(file))
     for number, line in enumerate(lines[1:], 1):
         if line.strip() == _FENCE:
             # An empty line in the place of the fence keeps the line numbers of the file.
             front = yamlfile.parse("\n" + "".join(lines[1:number]), os.path.relpath(file))
             about = yamlfile.validate(FrontMatter, front)
-            return Fixture(document, about, text="".join(lines[number + 1 :]))
+            return Fixture(document, about, text="".join(lines[number + 1 :]), path=str(file))
     raise InputError([Problem(f"{file}:1:1", "front matter that is never closed; end it with a line of ---")])
 
 
@@ -159,4 +172,5 @@ def _line_fixture(line: str, place: str, prefix: str, number: int) -> Fixture:
     if (parsed.text is None) == (parsed.html is None):
         raise InputError([Problem(f"{place}:1", 'either "text" or "html" was expected')])
     identity = number if parsed.id is None else parsed.id
-    return Fixture(f"{prefix}{identity}", parsed, text=parsed.text, html=parsed.html)
+    text, html = (part if part is None else _SURROGATES.sub("\ufffd", part) for part in (parsed.text, parsed.html))
+    return Fixture(f"{prefix}{identity}", parsed, text=text, html=html, path=place)

@@ -18,19 +18,34 @@ _AHEAD = 8  # fixtures that are read while an earlier one is waited for
 async def replay(
     fixtures: Iterable[Fixture], reader: Reader, matcher: Matcher
 ) -> AsyncIterator[tuple[int, list[Alert]]]:
-    """Yield, for each fixture in turn, how many documents it holds and their alerts; raises InputError."""
-    async for articles in _in_order(fixtures, reader):
+    """Yield, for each fixture in turn, how many documents it holds and their alerts.
+
+    Raises InputError at the end, with all the fixtures that could not be read.
+    """
+    problems: list[Problem] = []
+    async for articles in _in_order(fixtures, reader, problems):
         yield (
             len(articles),
             [alert for article in articles for alert in alerts_for(matcher.match(article), article, matcher.by_id)],
         )
+    if problems:
+        raise InputError(problems)
 
 
-async def _in_order(fixtures: Iterable[Fixture], reader: Reader) -> AsyncIterator[list[Article]]:
+async def _in_order(
+    fixtures: Iterable[Fixture], reader: Reader, problems: list[Problem]
+) -> AsyncIterator[list[Article]]:
+    async def read(fixture: Fixture) -> list[Article]:
+        try:
+            return await articles_of(fixture, reader)
+        except InputError as error:
+            problems.extend(error.problems)
+            return []
+
     running: deque[asyncio.Task[list[Article]]] = deque()
     try:
         for fixture in fixtures:
-            running.append(asyncio.ensure_future(articles_of(fixture, reader)))
+            running.append(asyncio.ensure_future(read(fixture)))
             if len(running) > _AHEAD:
                 yield await running.popleft()
         while running:
@@ -48,7 +63,7 @@ async def articles_of(fixture: Fixture, reader: Reader) -> list[Article]:
             return await _feed_articles(fixture, fixture.feed, reader)
         page = Extracted(fixture.text or "") if fixture.html is None else await reader.extract(fixture.html, about.url)
     except (UnreadableError, WorkerError) as error:
-        raise InputError([Problem(fixture.document, str(error))]) from None
+        raise InputError([Problem(fixture.path or fixture.document, str(error))]) from None
     title = about.title or page.title
     article = Article(
         id=fixture.document,

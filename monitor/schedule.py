@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
@@ -24,7 +25,8 @@ class Schedule:
         # APScheduler drops a run that is a second late, unless told that late is better than never.
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+        # It reports each run, and each that is left out because the last one still goes on.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
     def start(self, feeds: Iterable[FeedConfig], now: datetime) -> None:
         feeds = list(feeds)
@@ -45,7 +47,8 @@ class Schedule:
         task = asyncio.ensure_future(self._poll(feed))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        await asyncio.shield(task)
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
 
 
 def spread(feed: FeedConfig, feeds: int) -> timedelta:

@@ -95,7 +95,7 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.ScalarEvent):
-            plain = event.style is None and event.value in ("", "~", "null")
+            plain = not event.style and event.value in ("", "~", "null")
             self._add(event, None if plain else event.value)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             value: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
@@ -147,11 +147,18 @@ class _Builder:
 
 def validate(model: type[Model], document: Document, value: Any = ..., path: Path_ = ()) -> Model:
     """Check a document's value (or a part of it, at `path`) against a pydantic model; raises InputError with all."""
-    checked = document.value if value is ... else value
+    checked = _without_nothing(document.value if value is ... else value)
     try:
         return model.model_validate({} if checked is None else checked)
     except ValidationError as error:
         raise InputError(problems_of(error, model, document, path)) from None
+
+
+def _without_nothing(value: Any) -> Any:
+    """The value without the keys that were written and left empty: they are as good as not written."""
+    if isinstance(value, dict):
+        return {key: _without_nothing(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nothing(inner) for inner in value] if isinstance(value, list) else value
 
 
 def problems_of(

@@ -10,31 +10,48 @@ from click import Option
 
 from monitor import config, notifiers
 from monitor.cli import main
+from monitor.matching.lint import lint
 from monitor.rules.lexicon import shipped
 from monitor.rules.load import load
+from monitor.rules.schema import RuleSchema, RuleTest, Scope
 from tests.conftest import REPOSITORY
 from tests.daemon import monitor
 
 README = (REPOSITORY / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+GUIDE = (REPOSITORY / "rules/README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README + GUIDE, re.DOTALL)
 
 
 @pytest.mark.parametrize("block", [text for kind, text in BLOCKS if kind == "yaml"])
 def test_every_yaml_block_loads(block: str, tmp_path: Path) -> None:
     file = tmp_path / "file.yaml"
     file.write_text(block)
-    if "match:" in block:
-        assert load([file], shipped()).rules
+    if "rules:\n" in block:
+        rules = load([file], shipped())
+        assert rules.rules
+        assert lint(rules) == []
     else:
         config.load(file, notifiers.options_of, {"HOME": str(tmp_path), "DESK_TOKEN": "x"})
 
 
 @pytest.mark.parametrize(
-    "command", [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if "monitor replay" in line]
+    "command",
+    [
+        line
+        for kind, text in BLOCKS
+        if kind == "sh"
+        for line in text.splitlines()
+        if "monitor " in line and "run" not in line
+    ],
 )
-def test_every_replay_runs(command: str) -> None:
-    result = monitor(*shlex.split(command)[1:], cwd=REPOSITORY)
+def test_every_command_runs(command: str) -> None:
+    result = monitor(*shlex.split(command, comments=True)[1:], cwd=REPOSITORY)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("key", sorted({*RuleSchema.model_fields, *Scope.model_fields, *RuleTest.model_fields}))
+def test_every_key_of_a_rule_is_named(key: str) -> None:
+    assert key in GUIDE
 
 
 def test_every_setting_and_command_and_receiver_is_named() -> None:

@@ -93,7 +93,7 @@ LEXICON = Lexicon(
             terms={"en": ("North Korean",), "ko": ("북한",), "ru": ("КНДР",)},
             names={"en": ("North Korea",), "id": ("Korea Utara",), "ja": ("北朝鮮",)},
         ),
-        Concept(name="Mali", names={"en": ("Mali",)}),
+        Concept(name="Mali", names={"en": ("Mali",), "id": ("Mali",)}),
         Concept(name="WHO", terms={"en": ("=WHO",)}),
     ]
 )

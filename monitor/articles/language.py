@@ -18,19 +18,22 @@ _NAMES = {
 }
 _CHINESE = {"zh-cn": "zh-Hans", "zh-sg": "zh-Hans", "zh-tw": "zh-Hant", "zh-hk": "zh-Hant", "zh-mo": "zh-Hant"}
 _ENOUGH = 3_000  # characters: more text changes no answer
+_CODES = frozenset(code for _, code in pycld2.LANGUAGES)
+_KNOWN = (_CODES | {"he", "id", "nb", "jv", "bs", "yue"}) - {"un", "xxx", "iw"}
 _TELLING = 24  # characters, from which on an answer is worth something though CLD2 calls it unreliable
 _UNCERTAIN = frozenset({"un", "xxx"})
 
 
 def normal(tag: str | None) -> str | None:
-    """A declared language (`pt_BR`, `zh-TW`, `in`) as the tag that we use, or None."""
+    """A declared language (`pt_BR`, `zh-TW`, `in`) as the tag that we use; None for none, or for no language at all."""
     parts = re.split("[-_]", (tag or "").strip())
     if not re.fullmatch("[A-Za-z]{2,3}", parts[0]):
         return None
     if parts[0].lower() == "zh":
         joined = "-".join(parts).lower()
         return "zh-Hant" if "hant" in joined else _CHINESE.get(joined, "zh-Hans")
-    return _NAMES.get(parts[0].lower(), parts[0].lower())
+    code = _NAMES.get(parts[0].lower(), parts[0].lower())
+    return code if code in _KNOWN else None
 
 
 def detect(text: str, declared: str | None = None) -> str | None:
@@ -39,7 +42,9 @@ def detect(text: str, declared: str | None = None) -> str | None:
     declared = normal(declared)
     hint = {"zh-Hans": "zh", "nb": "no", "he": "iw"}.get(declared or "", declared)
     try:
-        reliable, _, details = pycld2.detect(sample.encode(), hintLanguage=hint, bestEffort=True)
+        reliable, _, details = pycld2.detect(
+            sample.encode(), hintLanguage=hint if hint in _CODES else None, bestEffort=True
+        )
     except pycld2.error:
         return declared
     code = details[0][1]

@@ -1,5 +1,6 @@
 """The command `monitor`. Each command imports what it needs when it runs, so that `--help` is immediate."""
 
+import io
 import logging
 import os
 import sys
@@ -37,6 +38,9 @@ class _Group(click.Group):
 @click.option("-v", "--verbose", is_flag=True, help="Say more in the log.")
 def main(verbose: bool) -> None:
     """Watch news feeds; tell people, in any language, when something they care about happens."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no Korean still shows the alert
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     for noisy in ("httpx", "httpcore", "trafilatura", "asyncio"):

@@ -51,17 +51,21 @@ def replay(  # noqa: PLR0917 - click hands them over by name
     wanted = expectation.read(expected) if expected else None
     documents = fixtures.read(paths)
     matcher = app.matcher_of(config)
-    found: list[dict[str, Any]] = []
+    found: list[tuple[Alert, list[str]]] = []
 
     def tell(alert: "Alert", receivers: Iterable[str]) -> None:
-        found.append(alert.model_dump(mode="json") | {"receivers": list(receivers)})
-        show(alert, receivers, form)
+        found.append((alert, list(receivers)))
 
     count = asyncio.run(_replay(documents, matcher, config, tell))
+    # Shown once all is read: a fixture that cannot be read leaves nothing half-said.
+    for alert, receivers in found:
+        show(alert, receivers, form)
     seconds = time.monotonic() - began
     click.echo(f"{_counted(count, 'document')}, {_counted(len(found), 'alert')}, {seconds:.1f} s", err=True)
     if wanted is not None:
-        lines = expectation.differences(wanted, found)
+        lines = expectation.differences(
+            wanted, [alert.model_dump(mode="json") | {"receivers": names} for alert, names in found]
+        )
         for line in lines:
             click.echo(line, err=True)
         sys.exit(1 if lines else 0)

@@ -3,7 +3,10 @@
 import calendar
 import io
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -12,22 +15,43 @@ import feedparser
 
 from monitor.articles.html import plain_text
 from monitor.errors import UnreadableError
-from monitor.feeds.identity import key_of
+from monitor.feeds.identity import digest, key_of
 from monitor.models import Entry, FeedDocument
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def parse(body: bytes, url: str, content_type: str = "") -> FeedDocument:
     """Parse a feed document fetched from `url`; raises UnreadableError where it is none."""
-    if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return _parse_json(body, url)
-    headers = {"content-type": content_type} if content_type else {}
     try:
-        # Bytes, never text: feedparser would open a string that names a file. We escape when we show, not here.
-        parsed = feedparser.parse(
-            io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
-        )
+        if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+            document = _parse_json(body, url)
+        else:
+            document = _parse_xml(body, url, content_type)
+    except UnreadableError:
+        raise
     except Exception as error:  # noqa: BLE001 - feedparser lets through whatever its parsers raise
         raise UnreadableError(f"cannot be parsed as a feed: {type(error).__name__}: {error}") from None
+    return replace(document, entries=_told_apart(document.entries))
+
+
+def _told_apart(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Entries with keys of their own, where a feed gives several the same guid."""
+    counts = Counter(entry.key for entry in entries)
+    return tuple(
+        entry
+        if counts[entry.key] == 1
+        else replace(entry, key=f"{entry.key}#{digest(entry.url, entry.title, entry.content or entry.summary)[:8]}")
+        for entry in entries
+    )
+
+
+def _parse_xml(body: bytes, url: str, content_type: str) -> FeedDocument:
+    headers = {"content-type": content_type} if content_type else {}
+    # Bytes, never text: feedparser would open a string that names a file. We escape when we show, not here.
+    parsed = feedparser.parse(
+        io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+    )
     if not parsed.entries and not parsed.get("version"):
         raise UnreadableError("is no feed: neither RSS nor Atom nor JSON Feed")
     feed = parsed.feed
@@ -71,7 +95,7 @@ def _title(raw: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    return _SURROGATES.sub("", value).strip() if isinstance(value, str) else ""
 
 
 def _time(parsed: Any) -> datetime | None:
@@ -91,7 +115,9 @@ def _parse_json(body: bytes, url: str) -> FeedDocument:
     if not str(document.get("version", "")).startswith("https://jsonfeed.org/version/"):
         raise UnreadableError('is no JSON Feed: "version" does not name one')
     items = document.get("items")
-    entries = tuple(_json_entry(item, url) for item in items if isinstance(item, dict)) if items else ()
+    if not isinstance(items, list | None):
+        raise UnreadableError('is no JSON Feed: "items" is no list')
+    entries = tuple(_json_entry(item, url) for item in items or () if isinstance(item, dict))
     return FeedDocument(_text(document.get("title")), _text(document.get("language")) or None, entries)
 
 
@@ -123,6 +149,6 @@ def escape_text(text: str) -> str:
 def _json_time(text: str) -> datetime | None:
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 _SIZE = 0x32400  # past the last assigned letter: beyond it lie only private use, tags and variation selectors
 _SPACE = 0x20
 FIELD_BREAK = " \x01 "  # between title and text, and between terms: a control character, which no phrase crosses
-_GROWS = -1
+_GROWS = -1  # in the table: becomes several characters
+_JOINS = -2  # may compose with the character before it
 _FIRST_SEAMED = 0x0E00  # Thai: no script before it writes words without spaces between them
 
 # Letters that Unicode does not decompose, but that readers and keyboards exchange.
@@ -47,8 +48,9 @@ _UNSPACED_RANGES = (
     (0x20000, _SIZE - 1),
 )
 
-# Letters of their own in Cyrillic, not accented ones: война, war, is not воина, the warrior's.
+# Letters of their own in Cyrillic, not accented ones: война, war, is not воина, a warrior's.
 _LETTERS = frozenset("йїў")
+_WHOLE = frozenset("ำຳ")  # vowels that Unicode takes apart, and no writer does
 
 # Marks that are spelling, not sound: they tell words apart and stay. All other non-spacing marks go.
 _MARKS_DROPPED = re.compile(
@@ -86,19 +88,17 @@ class Folded:
 
 def fold_character(character: str) -> str:
     """Fold one character: what replaces it, a space for a separator, nothing for what vanishes."""
-    if character == FIELD_BREAK.strip():
-        return character
     if character in _EXPANSIONS or character.lower() in _EXPANSIONS:
         return _EXPANSIONS[character.lower()]
     category = unicodedata.category(character)
-    if category in ("Cn", "Co", "Cc"):
+    if category in ("Cn", "Co", "Cc") and character != FIELD_BREAK.strip():
         return " "
     if category in ("Cf", "Cs") or _MARKS_DROPPED.match(character) or character == "\u0640":
         return "" if category != "Cs" else " "
+    if character in _WHOLE or character == FIELD_BREAK.strip():
+        return character
     compatible = unicodedata.normalize("NFKC", character).casefold()
-    if compatible in _LETTERS:
-        return compatible
-    if not _KANA_VOICED.search(compatible):
+    if compatible not in _LETTERS and not _KANA_VOICED.search(compatible):
         compatible = _MARKS_DROPPED.sub("", unicodedata.normalize("NFD", compatible))
         compatible = unicodedata.normalize("NFC", compatible)  # Hangul comes back together
     folded = compatible.translate(_ALIKE)
@@ -121,7 +121,7 @@ def _table() -> NDArray[np.int32]:
             continue
         folded = fold_character(chr(point))
         if _PIECE.match(chr(point)):
-            points.append(_GROWS)
+            points.append(_JOINS)
             continue
         points.append((ord(folded) if folded else 0) if len(folded) < 2 else _GROWS)
     return np.array(points, dtype=np.int32)
@@ -133,8 +133,8 @@ def fold(text: str) -> Folded:
     folded = _table().take(points, mode="clip")
     steps: list[NDArray[Any]] = []
     least = folded.min()
-    if least == _GROWS:
-        folded, origin = _rewrite(f" {text} ", _table())
+    if least < 0:
+        folded, origin = _rewrite(f" {text} ", _table()) if least == _JOINS else _expand(folded, text)
         steps.append(origin)
         least = folded.min()
     if least == 0:
@@ -149,6 +149,16 @@ def fold(text: str) -> Folded:
     np.logical_not(keep[1:], out=keep[1:])
     steps.append(keep)
     return Folded(str(folded[keep].data, "utf-32-le", "surrogatepass"), tuple(steps))
+
+
+def _expand(folded: NDArray[np.int32], text: str) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Put several characters where the table says that one becomes them; and where each stood."""
+    growing = np.flatnonzero(folded == _GROWS)
+    expansions = [fold_character(text[place - 1]) or " " for place in growing]
+    folded[growing] = [ord(expansion[0]) for expansion in expansions]
+    rest = [ord(character) for expansion in expansions for character in expansion[1:]]
+    after = np.repeat(growing + 1, [len(expansion) - 1 for expansion in expansions])
+    return np.insert(folded, after, rest), np.insert(np.arange(len(folded)), after, after - 1)
 
 
 def _part_scripts(folded: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
@@ -179,7 +189,7 @@ def _rewrite(text: str, table: NDArray[np.int32]) -> tuple[NDArray[np.int32], ND
             cluster = unicodedata.normalize("NFKC", cluster)
         for character in cluster:
             value = int(table[min(ord(character), _SIZE - 1)])
-            folded = [value] if value != _GROWS else [ord(c) for c in fold_character(character)] or [0]
+            folded = [value] if value >= 0 else [ord(c) for c in fold_character(character)] or [0]
             points += folded
             origin += [match.start()] * len(folded)
     return np.array(points, dtype=np.int32), np.array(origin, dtype=np.intp)

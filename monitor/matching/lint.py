@@ -1,5 +1,6 @@
 """What is probably not meant in rules that can be read: names that are no concepts, terms that never match, shadows."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from monitor.errors import Problem
@@ -52,6 +53,8 @@ def _names(rule: Rule, rules: RuleSet) -> Iterator[str]:
             hint = suggest(term.text, rules.lexicon.all_names())
             if hint:
                 yield f'"{term.text}" is no concept and occurs in no test text{hint} (in quotes it is taken as it is)'
+        if not term.literal and re.search(r"(?i)\s(and|or|not|&)\s", f" {term.text} "):
+            yield f'"{term.text}" is one phrase; operators are + | - or AND, OR, NOT in capitals'
         yield from _too_short(term.text)
 
 

@@ -6,7 +6,7 @@ chance are looked at. The shape is that of Lucene's monitor: a presearcher, then
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import ahocorasick_rs
@@ -18,12 +18,15 @@ from monitor.matching.programs import Explanation, Program, Span
 from monitor.matching.regexes import Regexes
 from monitor.models import Article, Evidence, Field, Match
 from monitor.rules.expression import About, And, AtLeast, In, Near, Node, Not, Or, Regex, Term
-from monitor.rules.lexicon import ANY, Concept, Lexicon
+from monitor.rules.lexicon import ANY, LANGUAGES, Concept, Lexicon
 from monitor.rules.schema import Rule
 
 _SHORTEST_TELLING = 40  # letters: what is shorter tells its language badly, so terms of every language count
 _EVIDENCE_PER_CONCEPT = 20
+_JUDGEMENTS = 100_000  # kept for each language
 _BREAK = FIELD_BREAK.strip()
+
+Hit = tuple[int, int, int]  # a needle and where it starts and ends in a folded text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class _View:
 
     certain: dict[int, tuple[int, ...]] = field(default_factory=dict)  # the atoms that a hit alone makes true
     checked: dict[int, tuple[_Use, ...]] = field(default_factory=dict)
+    # What single words came to, by (needle, word, where in it the needle stands): news repeats its words.
+    judged: dict[tuple[int, str, int], tuple[_Use, ...]] = field(default_factory=dict)
 
 
 class Matcher:
@@ -58,8 +63,8 @@ class Matcher:
         self._required = [programs.required(program) for program in self._programs]
         self._anchored = self._anchor()
         self._uses = list(self._needles.values())
-        self._exceptions = {use.atom for uses in self._uses for use in uses if use.against}
-        self._automaton = ahocorasick_rs.AhoCorasick(list(self._needles)) if self._needles else None
+        self.needles = list(self._needles)
+        self._automaton = ahocorasick_rs.AhoCorasick(self.needles) if self._needles else None
         self._needles.clear()
         self._views: dict[str | None, _View] = defaultdict(_View)
 
@@ -70,9 +75,18 @@ class Matcher:
         matching = set()
         for atom in found:
             for number in self._anchored.get(atom, ()):
+                # Most candidates are told apart by what they all need, at the price of one comparison of sets.
                 if self._required[number] <= found and self._programs[number].holds(sight):
                     matching.add(number)
         return [Match(self.rules[number].id, self._evidence(number, sight)) for number in sorted(matching)]
+
+    def changed(self, rules: Iterable[Rule], lexicon: Lexicon) -> "Matcher | Patched":
+        """A matcher for other rules: where few have changed, this one with a small one for those beside it."""
+        rules = [rule for rule in rules if rule.enabled]
+        fresh = [rule for rule in rules if self.by_id.get(rule.id) != rule]
+        if lexicon is not self._lexicon or len(fresh) > max(20, len(rules) // 20):
+            return Matcher(rules, lexicon)
+        return Patched(self, Matcher(fresh, lexicon), rules)
 
     def explain(self, rule_id: str, article: Article) -> tuple[Explanation, "_Sight"]:
         """Say of every branch of a rule whether it holds over an article; raises KeyError for no such rule."""
@@ -93,7 +107,7 @@ class Matcher:
 
     # Looking.
 
-    def hits(self, text: str) -> list[tuple[int, int, int]]:
+    def hits(self, text: str) -> list[Hit]:
         """Where needles stand in a folded text, as (needle, start, end)."""
         if self._automaton is None:
             return []
@@ -106,10 +120,10 @@ class Matcher:
         """Work out what a needle means in texts of a language; returns the atoms that it makes true by itself."""
         languages = family(language) if language else ()
         uses = [use for use in self._uses[needle] if _counts(use.pattern, languages)]
-        certain = {use.atom for use in uses if use.pattern.certain and not use.against} - self._exceptions
+        certain = {use.atom for use in uses if use.pattern.certain and not use.against}
         view.certain[needle] = tuple(certain)
         # Once an atom is certain, a check of the same needle for it adds nothing.
-        checked = [use for use in uses if use.atom not in certain]
+        checked = [use for use in uses if use.against or use.atom not in certain]
         if checked:
             view.checked[needle] = tuple(dict.fromkeys(checked))
         return view.certain[needle]
@@ -154,35 +168,61 @@ class Matcher:
             for pattern in compile_terms([term.text], None, literal=term.literal):
                 self._needles[pattern.needle].append(_Use(number, pattern))
             return
-        for pattern in concept_patterns(concept.terms):
-            self._needles[pattern.needle].append(_Use(number, pattern))
-        for language, names in concept.names.items():
-            for pattern in compile_terms(names, language, name=True):
-                self._needles[pattern.needle].append(_Use(number, pattern))
-        for pattern in concept_patterns(concept.exceptions):
-            self._needles[pattern.needle].append(_Use(number, pattern, against=True))
+        compiled = self._lexicon.compiled.get(concept.name)
+        if compiled is None:
+            compiled = self._lexicon.compiled[concept.name] = compile_concept(concept)
+        for against, patterns in enumerate(compiled):
+            for pattern in patterns:
+                self._needles[pattern.needle].append(_Use(number, pattern, bool(against)))
 
     def _anchor(self) -> dict[int, list[int]]:
-        """Put each rule under atoms of which one has to be found for it to be true: those in the fewest rules."""
-        popularity = Counter(atom for required in self._required for atom in required)
+        """Put each rule under atoms of which one has to be found for it to be true: those that fewest rules ask for."""
+        popularity = Counter(atom for program in self._programs for atom in programs.atoms_of(program))
         anchored: dict[int, list[int]] = defaultdict(list)
-        for number, (program, required) in enumerate(zip(self._programs, self._required, strict=True)):
-            rarest = min(required, key=lambda atom: popularity[atom], default=None)
-            chosen = programs.anchors(program) if rarest is None else [rarest]
-            for atom in chosen or ():
+        for number, program in enumerate(self._programs):
+            for atom in programs.anchors(program, popularity.__getitem__) or ():
                 anchored[atom].append(number)
         return dict(anchored)
 
 
-def concept_patterns(terms: Mapping[str, tuple[str, ...]]) -> Iterator[Pattern]:
-    """The patterns of a concept's terms, or of its exceptions."""
-    for language, words in terms.items():
-        yield from compile_terms(words, None if language == ANY else language)
+class Patched:
+    """A matcher beside a small one for the rules that have changed since: quick to make, slower to match."""
+
+    def __init__(self, base: Matcher, patch: Matcher, rules: Iterable[Rule]) -> None:
+        self.rules = tuple(rules)
+        self.by_id = {rule.id: rule for rule in self.rules}
+        self._base = base
+        self._patch = patch
+        self._order = {rule.id: number for number, rule in enumerate(self.rules)}
+
+    def match(self, article: Article) -> list[Match]:
+        """As `Matcher.match`."""
+        kept = [match for match in self._base.match(article) if self._is_unchanged(match.rule_id)]
+        return sorted(kept + self._patch.match(article), key=lambda match: self._order[match.rule_id])
+
+    def _is_unchanged(self, rule_id: str) -> bool:
+        return rule_id in self.by_id and rule_id not in self._patch.by_id
+
+    def whole(self, lexicon: Lexicon) -> Matcher:
+        """One matcher for the same rules, to be made in the background."""
+        return Matcher(self.rules, lexicon)
+
+
+def compile_concept(concept: Concept) -> tuple[tuple[Pattern, ...], tuple[Pattern, ...]]:
+    """The patterns of a concept, and those of its exceptions; equal ones of several languages stay apart."""
+    names = [p for language, words in concept.names.items() for p in compile_terms(words, language, name=True)]
+    terms, exceptions = (
+        [p for language, words in group.items() for p in compile_terms(words, None if language == ANY else language)]
+        for group in (concept.terms, concept.exceptions)
+    )
+    return tuple(dict.fromkeys(terms + names)), tuple(dict.fromkeys(exceptions))
 
 
 def _counts(pattern: Pattern, languages: tuple[str, ...]) -> bool:
-    """Tell whether a pattern counts in texts of some languages; none stands for an unknown one, where all count."""
-    return not languages or pattern.language is None or pattern.anywhere or pattern.language in languages
+    """Tell whether a pattern counts in texts of some languages; none stands for an unknown one."""
+    if pattern.language is None or pattern.anywhere:
+        return True
+    return pattern.language in (languages or LANGUAGES)
 
 
 class _Sight:
@@ -196,6 +236,7 @@ class _Sight:
         self._matcher = matcher
         self._place = Place(folded, original, _telling_language(article))
         self._spans: dict[int, list[Span]] = {}
+        self._uses: dict[int, list[tuple[Hit, _Use | None]]] | None = None
         self._hits = matcher.hits(self.text)
         self._view = matcher.view(self._place.language)
         self._regexes = matcher._regexes.find(original)
@@ -207,39 +248,81 @@ class _Sight:
         """The atoms that stand anywhere in the article."""
         certain, checked = self._view.certain, self._view.checked
         atoms = set(self._regexes)
-        for needle in {hit[0] for hit in self._hits}:
+        doubtful = []
+        for hit in self._hits:
+            needle = hit[0]
             known = certain.get(needle)
             if known is None:
                 known = self._matcher.learn(self._view, needle, self._place.language)
-            atoms.update(known)
-        doubtful = {use.atom for hit in self._hits for use in checked.get(hit[0], ()) if use.atom not in atoms}
-        if doubtful:
-            self._check(doubtful)
-            atoms.update(atom for atom in doubtful if self._spans[atom])
+            if known:
+                atoms.update(known)
+            if needle in checked:
+                doubtful.append(hit)
+        self._confirm(doubtful, atoms)
         return atoms
 
-    def _check(self, atoms: set[int]) -> None:
+    def _confirm(self, doubtful: list[Hit], atoms: set[int]) -> None:
+        """Add the atoms of which a hit proves true, and take away those whose every hit is an exception."""
+        excepted: set[int] = set()
+        for hit in doubtful:
+            for use in self._judged(hit):
+                if (use.against or use.atom not in atoms) and (use.pattern.alone or self._complete(use, hit)):
+                    (excepted if use.against else atoms).add(use.atom)
+        if excepted:
+            excepted &= atoms
+            self._place_atoms(excepted)
+            atoms.difference_update(atom for atom in excepted if not self._spans[atom])
+
+    def _judged(self, hit: Hit) -> tuple[_Use, ...]:
+        """The checked uses of a needle that admit the word which it hit."""
+        needle, start, _ = hit
+        text = self.text
+        inside = start + (text[start] == " ")
+        left = text.rfind(" ", 0, inside + 1) + 1
+        right = text.find(" ", inside)
+        raw = self._place.raw(left, right)
+        judged = self._view.judged.get((needle, raw, inside - left))
+        if judged is None:
+            if len(self._view.judged) > _JUDGEMENTS:
+                self._view.judged.clear()
+            uses = self._view.checked[needle]
+            judged = tuple(use for use in uses if use.pattern.admits(self._place, (left, right), inside))
+            self._view.judged[needle, raw, inside - left] = judged
+        return judged
+
+    def _complete(self, use: _Use, hit: Hit) -> Span | None:
+        _, start, end = hit
+        inside = start + (self.text[start] == " ")
+        token = self.text.rfind(" ", 0, inside + 1) + 1, self.text.find(" ", inside)
+        return use.pattern.complete(self._place, start, end, token)
+
+    def _place_atoms(self, atoms: set[int]) -> None:
         """Find where atoms really stand: by the checks of their words, and outside of their exceptions."""
-        found: dict[int, set[Span]] = {atom: set() for atom in atoms}
-        against: dict[int, list[Span]] = defaultdict(list)
-        view = self._view
-        for needle, start, end in self._hits:
-            for atom in view.certain[needle]:
-                if atom in atoms:
-                    pad = self.text[start] == " "
-                    found[atom].add((start + pad, end - (self.text[end - 1] == " ")))
-            for use in view.checked.get(needle, ()):
-                if use.atom in atoms and (span := use.pattern.find(self._place, start, end)):
-                    if use.against:
-                        against[use.atom].append(span)
-                    else:
-                        found[use.atom].add(span)
-        for atom, spans in found.items():
+        if self._uses is None:
+            self._uses = self._index()
+        for atom in atoms:
+            found: set[Span] = set()
+            against: list[Span] = []
+            for hit, use in self._uses.get(atom, ()):
+                if use is None:
+                    _, start, end = hit
+                    found.add((start + (self.text[start] == " "), end - (self.text[end - 1] == " ")))
+                elif span := self._complete(use, hit):
+                    (against.append if use.against else found.add)(span)
             self._spans[atom] = sorted(
-                (start, end)
-                for start, end in spans
-                if not any(left <= start and end <= right for left, right in against[atom])
+                (start, end) for start, end in found if not any(a <= start and end <= b for a, b in against)
             )
+
+    def _index(self) -> dict[int, list[tuple[Hit, _Use | None]]]:
+        """The hits by the atom that they speak for, with the use that has to be checked, or None for a certain one."""
+        index: dict[int, list[tuple[Hit, _Use | None]]] = defaultdict(list)
+        for hit in self._hits:
+            for atom in self._view.certain[hit[0]]:
+                index[atom].append((hit, None))
+            if hit[0] in self._view.checked:
+                for use in self._judged(hit):
+                    index[use.atom].append((hit, use))
+        return index
 
     def has(self, atom: int) -> bool:
         return atom in self.atoms
@@ -253,7 +336,7 @@ class _Sight:
                     for start, end in self._regexes[atom]
                 ]
             else:
-                self._check({atom})
+                self._place_atoms({atom})
         return self._spans[atom]
 
     def field_of(self, span: Span) -> Field:
@@ -265,8 +348,7 @@ class _Sight:
 
     def _original(self, span: Span) -> Span:
         """Where a span of the folded text stands in the title, or else in the article's text."""
-        offsets = self._place.folded.offsets
-        start, end = int(offsets[span[0]]), int(offsets[span[1] - 1]) + 1
+        start, end = self._place.span(*span)
         skipped = len(self.article.title) + len(FIELD_BREAK)
         return (start, end) if start < skipped else (start - skipped, end - skipped)
 

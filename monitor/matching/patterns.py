@@ -6,16 +6,19 @@ at the one or few words that were hit. Terms in scripts without spaces need no c
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monitor.matching import inflection
 from monitor.matching.folding import Folded, fold_terms, unspaced
+from monitor.rules.lexicon import LANGUAGES
 
 _WHOLE = frozenset({"ko", "he", "bn", "id", "ms", "ja", "th"})  # words change by what is attached to them only
 # Languages that are told apart badly or written alike: a term of one counts in the texts of the others.
 _FAMILIES = (("zh-Hans", "zh-Hant"), ("id", "ms"), ("sr", "hr", "bs"), ("nb", "da", "nn"))
 _LONGEST_PREFIX = 3  # of attached conjunctions, prepositions and articles in Hebrew and Arabic
+_MARK = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u1160-\u11ff\u3099\u309a\uff9e\uff9f]")
 _KATAKANA = re.compile("[ァ-ヺー]")
+_SHORTEST_FOREIGN = 5  # letters of a name that counts in texts of another language
 _SHORTEST_INFLECTED = 4  # letters: of shorter words the lexicon lists the forms, since too much else begins like them
 _SHORTEST_TAIL = 5  # a compound's last part, in letters
 
@@ -42,8 +45,16 @@ class Place:
 
     def raw(self, start: int, end: int) -> str:
         """The original of folded[start:end]."""
-        offsets = self.folded.offsets
-        return self.original[offsets[start] : offsets[end - 1] + 1]
+        first, last = self.span(start, end)
+        return self.original[first:last]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where folded[start:end] stands in the original, with the marks that belong to its last letter."""
+        offsets, original = self.folded.offsets, self.original
+        last = int(offsets[end - 1]) + 1
+        while last < len(original) and original[last] > "\u02ff" and _MARK.match(original, last):
+            last += 1
+        return int(offsets[start]), last
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,35 +96,52 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What the automaton looks for, and the words that have to stand there."""
+    """What the automaton looks for, and the words that have to stand there.
+
+    The needle is the beginning of `words[head]`, the longest word, which is the rarest as a rule.
+    """
 
     needle: str
     words: tuple[Word, ...] = field(default=())
     language: str | None = None
-    anywhere: bool = False  # counts in texts of other languages too, if written with a capital
+    head: int = 0
+    anywhere: bool = False  # counts in texts of other languages too
+    capital: bool = False  # has to begin with a capital letter
     katakana: bool = False  # has to be a whole run of katakana: マリ is Mali, マリア is not
+    alone: bool = field(init=False)  # an admitted word is all that it takes
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alone", len(self.words) == 1 and not (self.capital or self.katakana))
 
     @property
     def certain(self) -> bool:
         """Whether a hit of the needle is all that it takes."""
-        return not (self.words or self.anywhere or self.katakana)
+        return not (self.words or self.capital or self.katakana)
 
-    def find(self, place: Place, start: int, end: int) -> tuple[int, int] | None:
-        """Check a hit of the needle at folded[start:end]; returns where the whole term stands, or None."""
-        if self.anywhere and not place.raw(start + 1, start + 2).isupper():
+    def admits(self, place: Place, token: tuple[int, int], hit: int) -> bool:
+        """Tell whether the word that was hit can be the head; what it says depends on that word alone."""
+        return not self.words or self.words[self.head].accepts(place, *token, hit)
+
+    def complete(self, place: Place, start: int, end: int, token: tuple[int, int]) -> tuple[int, int] | None:
+        """Given a hit at folded[start:end] in an admitted word, find where the whole term stands, if it does."""
+        text = place.folded.text
+        if self.capital and not place.raw(start + 1, start + 2).isupper():
             return None
-        if self.katakana and (_KATAKANA.match(place.folded.text, start - 1) or _KATAKANA.match(place.folded.text, end)):
+        if self.katakana and (_KATAKANA.match(text, start - 1) or _KATAKANA.match(text, end)):
             return None
         if not self.words:
             return start + self.needle.startswith(" "), end - self.needle.endswith(" ")
-        text = place.folded.text
-        hit = start + (text[start] == " ")
-        first = left = text.rfind(" ", 0, hit + 1) + 1
-        for word in self.words:
-            right = text.find(" ", left)
-            if right < 0 or not word.accepts(place, left, right, hit if left == first else left):
+        first, last = token
+        for word in reversed(self.words[: self.head]):
+            left = text.rfind(" ", 0, max(first - 1, 0)) + 1
+            if first < 2 or not word.accepts(place, left, first - 1, left):
                 return None
-            last, left = right, right + 1
+            first = left
+        for word in self.words[self.head + 1 :]:
+            right = text.find(" ", last + 1)
+            if right < 0 or not word.accepts(place, last + 1, right, last + 1):
+                return None
+            last = right
         return first, last
 
 
@@ -142,17 +170,19 @@ def _term(term: str, words: list[str], language: str | None, *, literal: bool, n
 
 
 def _name(term: str, words: list[str], language: str | None, *, literal: bool) -> list[Pattern]:
-    """A country's name, which counts in every text, as it is and with a capital where its script has them.
+    """A country's name, which counts in every text: in others than its own language only just as it is written.
 
-    Inflected forms are for the lexicon to list; here only what a script attaches to a word is allowed.
+    Inflected forms are for the lexicon to list; here only what a script attaches to a word is allowed. The names of
+    the languages that have no lexicon stay among themselves: Sin is China in one of them.
     """
-    if term[0].lower() != term[0].upper():
-        capitalised = Pattern(_bounded(words), (), language, anywhere=True)
-        in_own = _term(term, words, language, literal=literal, name=True) if len(words) > 1 else []
-        return [capitalised, *in_own]
     if unspaced(words[0][0]):
         return [Pattern(_bounded(words), (), None, katakana=bool(_KATAKANA.match(words[0])))]
-    return _term(term, words, language, literal=literal, name=True)
+    found = []
+    if language in LANGUAGES and len("".join(words)) >= _SHORTEST_FOREIGN:
+        found.append(replace(_exact(term, words, language, case=True), anywhere=True))
+    if term[0].lower() != term[0].upper() and len(words) == 1:
+        return [*found, Pattern(_bounded(words), (), language, capital=True)]
+    return [*found, *_term(term, words, language, literal=literal, name=True)]
 
 
 def _bounded(words: list[str]) -> str:
@@ -166,9 +196,9 @@ def _exact(body: str, words: list[str], language: str | None, *, case: bool) -> 
     if not case:
         return Pattern(_bounded(words), (), language)
     raw = _raw_words(body, words)
-    return Pattern(
-        _bounded(words), tuple(Word(r, f, language, exact=True) for r, f in zip(raw, words, strict=True)), language
-    )
+    checks = tuple(Word(text, folded, language, exact=True) for text, folded in zip(raw, words, strict=True))
+    head = _longest(words)
+    return Pattern(f" {words[head]} ", checks, language, head)
 
 
 def _inflected(body: str, words: list[str], language: str | None, *, name: bool = False) -> Pattern:
@@ -178,10 +208,13 @@ def _inflected(body: str, words: list[str], language: str | None, *, name: bool 
         opens_left = index == 0 and body.startswith("*")
         opens_right = index == len(words) - 1 and body.endswith("*")
         checks.append(Word(text, folded, language, opens_left, opens_right, name=name))
-    first = words[0]
-    whole = checks[0].open_right or len(words) == 1 == len(first)
-    needle = first if whole else first[: _stable(first, language)]
-    return Pattern(f"{_left(checks[0], language)}{needle}", tuple(checks), language)
+    head = 0 if body.startswith("*") else _longest(words)
+    stem = words[head] if checks[head].open_right else words[head][: _stable(words[head], language)]
+    return Pattern(f"{_left(checks[head], language)}{stem}", tuple(checks), language, head)
+
+
+def _longest(words: list[str]) -> int:
+    return max(range(len(words)), key=lambda index: len(words[index]))
 
 
 def _left(word: Word, language: str | None) -> str:

@@ -5,7 +5,7 @@ A program is a tree over atoms, the numbered things that the scan finds. `sight`
 
 import fnmatch
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -235,22 +235,31 @@ def _same_language(wanted: str, language: str | None) -> bool:
 Program = Atom | All | Some | No | Scoped | Close | Known
 
 
-def anchors(program: Program) -> frozenset[int] | None:
-    """Atoms of which at least one is found whenever the program is true, as few as can be; None if there are none."""
+Cost = Callable[[int], float]
+
+
+def anchors(program: Program, cost: Cost) -> frozenset[int] | None:
+    """Atoms of which at least one is found whenever the program is true, together as cheap as can be; None without any.
+
+    `cost` says how often an atom is likely to be found.
+    """
+
+    def price(choice: frozenset[int] | None) -> float:
+        return math.inf if choice is None else sum(map(cost, choice))
+
     match program:
         case Atom(number):
             return frozenset([number])
         case All(_, children):
-            return min((choice for choice in map(anchors, children) if choice is not None), key=len, default=None)
+            return min((anchors(child, cost) for child in children), key=price)
+        case Close(_, left, right):
+            return min((anchors(child, cost) for child in (left, right)), key=price)
         case Some(_, count, children):
-            choices = sorted((anchors(child) for child in children), key=lambda c: math.inf if c is None else len(c))
             # Of k children of which n have to be true, one is among any k - n + 1.
-            needed = choices[: len(children) - count + 1]
+            needed = sorted((anchors(child, cost) for child in children), key=price)[: len(children) - count + 1]
             return None if None in needed else frozenset().union(*(choice for choice in needed if choice))
         case Scoped(_, _, child):
-            return anchors(child)
-        case Close(_, left, right):
-            return min((choice for choice in map(anchors, (left, right)) if choice is not None), key=len, default=None)
+            return anchors(child, cost)
         case _:
             return None
 
@@ -268,6 +277,14 @@ def required(program: Program) -> frozenset[int]:
             return required(left) | required(right)
         case _:
             return frozenset()
+
+
+def atoms_of(program: Program) -> Iterator[int]:
+    """The atoms of a program, each as often as it stands in it."""
+    if isinstance(program, Atom):
+        yield program.number
+    for child in getattr(program, "children", ()):
+        yield from atoms_of(child)
 
 
 @dataclass(frozen=True, slots=True)

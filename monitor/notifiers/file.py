@@ -1,6 +1,7 @@
 """Alerts as a file of JSON objects, one a line."""
 
 import asyncio
+import fcntl
 import os
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class File:
     def _append(self, text: str) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # other processes may append to it as well
             # A crash in mid-write may have left half a line: what follows starts on its own.
             if file.tell() and not _ends_a_line(self._path):
                 text = f"\n{text}"

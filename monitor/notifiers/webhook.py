@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from monitor.config import HttpUrl
 from monitor.errors import FetchError, PermanentError, TemporaryError
 from monitor.http import Answer, Http
 from monitor.models import Notification
 
-_WORTH_ANOTHER_TRY = frozenset({408, 409, 421, 423, 425, 429})
+# What says that this very message is at fault. Anything else (a wrong path, an expired token) somebody may mend.
+_REFUSALS = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431, 451})
 _LONGEST_WAIT = timedelta(hours=24)
 
 
@@ -21,6 +22,14 @@ class WebhookOptions(BaseModel):
 
     url: HttpUrl
     headers: dict[str, str] = Field(default_factory=dict, description="such as Authorization: Bearer ${TOKEN}")
+
+    @field_validator("headers")
+    @classmethod
+    def _one_line(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if not (name + text).isascii() or not (name + text).isprintable():
+                raise ValueError(f'the header "{name}" may hold only plain ASCII characters, on one line')
+        return value
 
 
 class Webhook:
@@ -46,9 +55,9 @@ def judge(answer: Answer) -> None:
     if 200 <= answer.status < 300:
         return
     reason = f"HTTP {answer.status}"
-    if answer.status >= 500 or answer.status in _WORTH_ANOTHER_TRY:
-        raise TemporaryError(reason, retry_after=_retry_after(answer.headers))
-    raise PermanentError(reason)
+    if answer.status in _REFUSALS:
+        raise PermanentError(reason)
+    raise TemporaryError(reason, retry_after=_retry_after(answer.headers))
 
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:

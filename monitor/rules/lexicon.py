@@ -26,6 +26,14 @@ from monitor.errors import InputError, Problem
 
 ANY = "any"
 SHIPPED = Path(__file__).parent.parent / "lexicon"
+# The languages that the shipped lexicon is written in.
+LANGUAGES = frozenset(
+    re.split(
+        " ",
+        "en id ms ko ja zh-Hans zh-Hant ru uk ar fa he tr de fr es pt it nl pl cs sk ro bg sr hr el hu sv da nb fi hi bn "
+        "ur ta th vi tl sw ka",
+    )
+)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
 _FORMAT = b"2"  # of the cache
 
@@ -69,6 +77,7 @@ class Lexicon:
         self.concepts = {concept.name: concept for concept in concepts}
         self._names = {_plain(alias): concept.name for concept in self.concepts.values() for alias in concept.aliases}
         self._names |= {_plain(name): name for name in self.concepts}
+        self.compiled: dict[str, Any] = {}  # what a matcher makes of each concept, for the next matcher
 
     def find(self, name: str) -> Concept | None:
         """Find the concept that a rule calls so, or None."""

@@ -1,0 +1,248 @@
+"""`make bench`: figures as ratios to a reference measured in the same run, one JSON object a line.
+
+Rules and articles are generated from a fixed seed. Each figure is the median over several rounds in which what is
+measured and its reference take turns, so that a change of the machine's pace falls on both.
+"""
+
+import gc
+import json
+import multiprocessing
+import random
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import unicodedata
+from collections.abc import Callable, Sequence
+
+import ahocorasick_rs
+
+from monitor.matching.folding import FIELD_BREAK, fold
+from monitor.matching.matcher import Matcher
+from monitor.models import Article, Source
+from monitor.rules.expression import parse
+from monitor.rules.lexicon import Lexicon, shipped
+from monitor.rules.schema import Rule
+
+ALPHABETS = {
+    "en": "etaoinshrdlucmfwypvbgk", "de": "enisratdhulcgmobwfkzäöü", "fi": "aintesloukämvrjhypdö",
+    "id": "anetigmrukdslbphoyj", "tr": "aeinrlıkdmyutsboüşzgçhğvcöp", "ru": "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэф",
+    "uk": "оанивтріеслкумдпязьбгчйхжїшюцщєф", "ar": "اليمونترعبدسكفهحقشجصطخذ", "he": "יוהלארבתמשנעכדקפחגסצטז",
+    "hi": "कतरनसलमपहदगबजवयचटशखथभधडआइउ", "ko": "가나다라마바사아자차카하고노도로모보소오지기니리시이정부대한국",
+    "ja": "のにはをたがでてとしれさいるなあかきくこすせそただちつ日本国人政府首相会議発表事件経済市", "zh-Hans": "的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出",
+    "th": "กขคงจชซญดตถทนบปผพฟมยรลวสหอาิีุูเแโไ",
+}  # fmt: skip
+UNSPACED = {"ja", "zh-Hans", "th"}
+LENGTH = 3_600  # characters of an article
+
+
+def words_of(language: str, chance: random.Random, count: int) -> list[str]:
+    letters = ALPHABETS[language]
+    longest = 4 if language in UNSPACED or language == "ko" else 10
+    return ["".join(chance.choices(letters, k=chance.randint(2, longest))) for _ in range(count)]
+
+
+def make_articles(lexicon: Lexicon, count: int, chance: random.Random, length: int = LENGTH) -> list[Article]:
+    """Articles of all the scripts in turn: words by Zipf's law, one in 25 a term of the lexicon."""
+    articles = []
+    vocabulary = {language: words_of(language, chance, 4000) for language in ALPHABETS}
+    weights = [1 / (rank + 5) for rank in range(4000)]
+    concepts = [concept for concept in lexicon.concepts.values() if concept.terms]
+    for number in range(count):
+        language = list(ALPHABETS)[number % len(ALPHABETS)]
+        text, space = "", "" if language in UNSPACED else " "
+        while len(text) < length:
+            run = chance.choices(vocabulary[language], weights, k=25)
+            terms = chance.choice(concepts).terms.get(language, ())
+            if terms:
+                run.append(chance.choice(terms).strip("=*"))
+            text += space.join(run) + (". " if space else "。") + ("\n" if chance.random() < 0.1 else "")
+        title, body = text[:60], text[60:]
+        articles.append(Article(str(number), Source("bench"), body, title=title, language=language))
+    return articles
+
+
+def make_rules(lexicon: Lexicon, count: int, chance: random.Random) -> list[Rule]:
+    """Rules as analysts write them: concepts with each other, with names of firms, with what to leave out."""
+    concepts = [name for name, concept in lexicon.concepts.items() if concept.terms]
+    names = [" ".join(words_of(chance.choice(["en", "ru", "tr", "de"]), chance, 2)).title() for _ in range(3 * count)]
+    rules = []
+    for number in range(count):
+        one, two, three = (f"@{name}" for name in chance.sample(concepts, 3))
+        a, b, c = (f'"{name}"' for name in chance.sample(names, 3))
+        shapes = [
+            f"{one} + ({a} | {b} | {c})", f"{a} | {b}", f"{one} + {two} + {a}", f"({one} | {two}) + {b} - {three}",
+            f"{one} ~10 {a}", f"title: {a} | {b} + {two}", f"2 of ({a}, {b}, {one})", f"{one} + {two} + {three} - {c}",
+        ]  # fmt: skip
+        node = parse(shapes[number % len(shapes)])
+        rules.append(Rule(id=str(number), title="", level="info", tags=(), node=node))
+    return rules
+
+
+def median_ratio(
+    measured: Callable[[], object], reference: Callable[[], object], rounds: int
+) -> tuple[float, float, float]:
+    """The medians of both in seconds, and the median of their ratios, taken in turns."""
+    gc.collect()
+    gc.disable()
+    pairs = [(_timed(measured), _timed(reference)) for _ in range(rounds)]
+    gc.enable()
+    return (
+        *(statistics.median(column) for column in zip(*pairs, strict=True)),
+        statistics.median(a / b for a, b in pairs),
+    )
+
+
+def _timed(function: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def report(name: str, value: float, unit: str, reference: str, ratio: float, target: str) -> None:
+    """Print one figure; the target is `<= x` or `>= x` of the ratio."""
+    sign, limit = target.split()
+    ok = ratio <= float(limit) if sign == "<=" else ratio >= float(limit)
+    figure = {"name": name, "value": float(f"{value:.4g}"), "unit": unit, "reference": reference}
+    print(json.dumps(figure | {"ratio": float(f"{ratio:.3g}"), "target": target, "ok": ok}), flush=True)
+
+
+def scan_of(matcher: Matcher, articles: Sequence[Article]) -> Callable[[], object]:
+    """A bare scan by ahocorasick_rs of the same folded texts for the same needles."""
+    automaton = ahocorasick_rs.AhoCorasick(matcher.needles)
+    texts = [fold(f"{article.title}{FIELD_BREAK}{article.text}").text for article in articles]
+
+    def scan() -> None:
+        for text in texts:
+            automaton.find_matches_as_indexes(text, overlapping=True)
+
+    return scan
+
+
+def match_all(matcher: Matcher, articles: Sequence[Article]) -> Callable[[], object]:
+    def match() -> None:
+        for article in articles:
+            matcher.match(article)
+
+    return match
+
+
+def bench_matching(lexicon: Lexicon) -> None:
+    articles = make_articles(lexicon, 56, random.Random(1))
+    reached = {}
+    for count, target in ((1_000, "<= 1.5"), (10_000, "<= 1.5"), (100_000, "<= 3.0")):
+        matcher = Matcher(make_rules(lexicon, count, random.Random(2)), lexicon)
+        match, scan = match_all(matcher, articles), scan_of(matcher, articles)
+        match()
+        whole, _, ratio = median_ratio(match, scan, 7)
+        reached[count] = whole
+        shown = whole / len(articles) * 1e6
+        report(
+            f"match at {count} rules", shown, "us/article", "bare ahocorasick_rs scan of the same text", ratio, target
+        )
+        if count == 1_000:
+            bench_against_regexes(lexicon, matcher, articles, whole)
+            bench_long_text(lexicon, matcher)
+    grown = reached[100_000] / reached[10_000]
+    report("match at 100000 rules", reached[100_000] / len(articles) * 1e6, "us/article", "10000 rules", grown, "<= 4")
+
+
+def bench_against_regexes(lexicon: Lexicon, matcher: Matcher, articles: Sequence[Article], whole: float) -> None:
+    """One compiled `re` for each concept and phrase of each rule, as a script of an afternoon would do it."""
+    chance = random.Random(2)
+    wanted = {
+        term
+        for rule in make_rules(lexicon, 1_000, chance)
+        for term in re.findall(r'@[^+|()~,-]+|"[^"]+"', str(rule.node))
+    }
+    compiled = []
+    for term in wanted:
+        concept = lexicon.find(term.strip('@" '))
+        terms = [t.strip("=*") for words in concept.terms.values() for t in words] if concept else [term.strip('"')]
+        compiled.append(re.compile("|".join(map(re.escape, terms)), re.IGNORECASE))
+    # A rule asks for three on average: each of its expressions is searched for each rule anew.
+    per_rule = [compiled[number % len(compiled)] for number in range(3_000)]
+    sample = articles[0]
+    naive = _timed(lambda: [pattern.search(sample.text) for pattern in per_rule])
+    ratio = naive / (whole / len(articles))
+    report(
+        "match at 1000 rules",
+        whole / len(articles) * 1e6,
+        "us/article",
+        "one compiled re per term of each rule",
+        ratio,
+        ">= 5000",
+    )
+
+
+def bench_long_text(lexicon: Lexicon, matcher: Matcher) -> None:
+    """The slowest in twenty of 10 KB texts; the reference is the target itself, 20 ms."""
+    articles = make_articles(lexicon, 140, random.Random(3), length=10_000)
+    times = sorted(_timed(lambda article=article: matcher.match(article)) for article in articles)  # type: ignore[misc]
+    p95 = times[int(len(times) * 0.95)]
+    report("p95 of a 10 KB text at 1000 rules", p95 * 1e3, "ms", "20 ms", p95 / 0.02, "<= 1")
+
+
+def bench_folding(lexicon: Lexicon) -> None:
+    texts = [article.text for article in make_articles(lexicon, 56, random.Random(4))]
+    ours, _, ratio = median_ratio(
+        lambda: [fold(text) for text in texts],
+        lambda: [unicodedata.normalize("NFKC", text).casefold() for text in texts],
+        15,
+    )
+    report("normalise", ours / len(texts) * 1e6, "us/article", "NFKC and casefold", ratio, "<= 0.4")
+
+
+def bench_reload(lexicon: Lexicon) -> None:
+    rules = make_rules(lexicon, 10_000, random.Random(5))
+    changed = [rule.model_copy(update={"node": parse('"changed words"')}) for rule in rules[:20]] + rules[20:]
+    full = _timed(lambda: Matcher(rules, lexicon))
+    matcher = Matcher(rules, lexicon)
+    reload = statistics.median(_timed(lambda: matcher.changed(changed, lexicon)) for _ in range(3))
+    report("reload of 20 changed rules of 10000", reload * 1e3, "ms", "full build", reload / full, "<= 0.05")
+
+
+def _memory(connection: "multiprocessing.connection.Connection") -> None:
+    lexicon = shipped()
+    rules = make_rules(lexicon, 100_000, random.Random(2))
+    gc.collect()
+    before = _resident()
+    matcher = Matcher(rules, lexicon)
+    gc.collect()
+    connection.send(_resident() - before)
+    del matcher
+
+
+def _resident() -> float:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+def bench_memory() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_memory, args=(theirs,))
+    process.start()
+    used = ours.recv()
+    process.join()
+    report("memory of the matcher at 100000 rules", used, "MB", "250 MB", used / 250, "<= 1")
+
+
+def bench_help() -> None:
+    command = [sys.executable, "-m", "monitor", "--help"]
+    times = sorted(_timed(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(9))
+    report("monitor --help", times[4] * 1e3, "ms", "250 ms", times[4] / 0.25, "<= 1")
+
+
+def main() -> None:
+    lexicon = shipped()
+    bench_folding(lexicon)
+    bench_matching(lexicon)
+    bench_reload(lexicon)
+    bench_memory()
+    bench_help()
+
+
+if __name__ == "__main__":
+    main()
