@@ -1,6 +1,6 @@
 """The tests that rules carry with them, and explanations, over texts and fixtures."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from monitor.matching.programs import Explanation
 from monitor.models import Article, Source
 from monitor.reading import Reader
 from monitor.replay import articles_of
+from monitor.rules.load import RuleSet
 from monitor.rules.schema import Rule, RuleTest
 
 
@@ -30,9 +31,10 @@ def article_of(text: str, *, title: str = "", language: str | None = None) -> Ar
     return Article(id="text", source=Source("text"), text=text, title=title, language=told)
 
 
-async def run_tests(rules: Iterable[Rule], matcher: Matcher, reader: Reader) -> AsyncIterator[Outcome]:
-    """Run every rule's tests; raises InputError for a file that cannot be read."""
-    for rule in rules:
+async def run_tests(rules: RuleSet, reader: Reader) -> AsyncIterator[Outcome]:
+    """Run every rule's tests, those of disabled rules as well; raises InputError for a file that cannot be read."""
+    matcher = Matcher([rule.model_copy(update={"enabled": True}) for rule in rules.rules], rules.lexicon)
+    for rule in rules.rules:
         for number, test in enumerate(rule.tests, 1):
             matched = False
             for article in await _articles(rule, test, reader):

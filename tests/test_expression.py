@@ -48,7 +48,7 @@ def test_expressions(text: str, tree: str) -> None:
         ('a "b"', 'an operator is missing before "b"', 2),
         ("a (b)", "an operator is missing before (", 2),
         ('a + "b', "a quotation mark that is never closed", 4),
-        ('a + ""', "nothing between the quotation marks", 4),
+        ('a + ""', "no letter or digit between the quotation marks", 4),
         ("a + ***", "*** holds no letter or digit", 4),
         ("(" * 60 + "a", "nested over 50 deep", 50),
         ("a" * 30_000, "longer than 20,000 characters", 20_000),

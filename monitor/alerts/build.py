@@ -61,7 +61,7 @@ def snippet(article: Article, evidence: Iterable[Evidence]) -> Snippet:
     in_text = [item for item in evidence if item.field != "title"]
     if not in_text:
         marks = tuple((item.start, item.end) for item in evidence)
-        return Snippet(text=article.title, marks=_joined(marks))
+        return Snippet(text=article.title or headline(article.text), marks=_joined(marks))
     best: tuple[int, int] = (0, 0)
     most = 0
     for start, end in sentence_spans(article.text):

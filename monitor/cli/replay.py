@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.rules import configuration, format_option, rules_option
-from monitor.cli.run import config_option
+from monitor.cli.options import config_option, configuration, format_option, rules_option, show
 
 if TYPE_CHECKING:
     from monitor.config import Config
@@ -92,16 +91,6 @@ def _progress(done: int, total: int) -> None:
     if total >= _MUCH and sys.stderr.isatty():
         end = "\r\x1b[K" if done == total else f"\r{done} of {total} fixtures"
         click.echo(end, err=True, nl=False)
-
-
-def show(alert: "Alert", receivers: Iterable[str], form: str) -> None:
-    """Print an alert, for people or for programs."""
-    from monitor.alerts.render import as_json, as_text
-
-    if form == "ndjson":
-        click.echo(as_json(alert, {"receivers": list(receivers)}))
-    else:
-        click.echo(f"{as_text(alert, colour=sys.stdout.isatty())}\n")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -8,44 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.run import config_option
+from monitor.cli.options import config_option, configuration, format_option, rules_option, show
 
 if TYPE_CHECKING:
     from monitor.config import Config
     from monitor.matching.matcher import Matcher
     from monitor.models import Article
     from monitor.rules.load import RuleSet
-
-rules_option = click.option(
-    "--rules",
-    "rules_paths",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Rule files or folders, instead of the configured ones.",
-)
-format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "ndjson"]),
-    default="text",
-    show_default=True,
-    help="For people, or a JSON object a line.",
-)
-
-
-def configuration(path: Path | None, rules_paths: tuple[Path, ...]) -> "Config":
-    """The configuration, where there is one: what only reads rules and fixtures works without."""
-    from monitor import config, notifiers
-    from monitor.errors import InputError
-
-    try:
-        place = path or config.find()
-    except InputError:
-        loaded = config.Config()
-    else:
-        loaded = config.load(place, notifiers.options_of)
-    return loaded.model_copy(update={"rules": rules_paths}) if rules_paths else loaded
 
 
 @click.group()
@@ -66,9 +35,7 @@ def check(rules_paths: tuple[Path, ...], config_path: Path | None, strict: bool)
     doubts = lint(loaded, filter(None, (normal(feed.language) for feed in config.feeds)))
     for doubt in doubts:
         click.echo(f"{doubt.place}: doubtful: {doubt.message}")
-    click.echo(
-        f"{len(loaded.rules)} rules, {len(loaded.concepts)} concepts of your own, {len(doubts)} doubts", err=True
-    )
+    click.echo(f"rules: {len(loaded.rules)}, own concepts: {len(loaded.concepts)}, doubts: {len(doubts)}", err=True)
     sys.exit(1 if doubts and strict else 0)
 
 
@@ -88,11 +55,11 @@ def list_rules(rules_paths: tuple[Path, ...], config_path: Path | None, form: st
             click.echo(f"{rule.level:<9}{rule.id}{state}{title}  [{rule.place}]")
 
 
-@rules.command()
+@rules.command("show")
 @click.argument("rule_id", metavar="RULE")
 @rules_option
 @config_option
-def show(rule_id: str, rules_paths: tuple[Path, ...], config_path: Path | None) -> None:
+def show_rule(rule_id: str, rules_paths: tuple[Path, ...], config_path: Path | None) -> None:
     """Show a rule, and what its concepts are called in each language."""
     _, loaded = _load(config_path, rules_paths)
     rule = _rule(loaded, rule_id)
@@ -111,15 +78,13 @@ def show(rule_id: str, rules_paths: tuple[Path, ...], config_path: Path | None) 
 @config_option
 def test(rules_paths: tuple[Path, ...], config_path: Path | None) -> None:
     """Run the tests that rules carry with them; exit 1 if one fails."""
-    from monitor.matching.matcher import Matcher
     from monitor.ruletests import Outcome, run_tests
 
     _, loaded = _load(config_path, rules_paths)
-    matcher = Matcher(loaded.rules, loaded.lexicon)
 
     async def outcomes() -> list[Outcome]:
         async with _reader() as reader:
-            return [outcome async for outcome in run_tests(loaded.rules, matcher, reader)]
+            return [outcome async for outcome in run_tests(loaded, reader)]
 
     found = asyncio.run(outcomes())
     for outcome in found:
@@ -128,7 +93,7 @@ def test(rules_paths: tuple[Path, ...], config_path: Path | None) -> None:
             wanted = "should match" if outcome.test.expect == "match" else "should not match"
             click.echo(f"{outcome.rule.place}: {outcome.rule.id}: test {outcome.number}: {wanted}: {shown}")
     failed = sum(not outcome.passed for outcome in found)
-    click.echo(f"{len(found)} tests, {failed} failed", err=True)
+    click.echo(f"tests: {len(found)}, failed: {failed}", err=True)
     sys.exit(1 if failed else 0)
 
 
@@ -191,6 +156,7 @@ def rule_file_schema() -> dict[str, Any]:
     document["properties"]["concepts"]["additionalProperties"] = {
         "anyOf": [*terms["anyOf"], {"$ref": "#/$defs/Concept"}]
     }
+    definitions["Scope"]["properties"]["max_age"] = {"type": "string", "description": "such as 2d"}
     for definition in definitions.values():
         for name in ("tags", "references", "receivers", "languages", "feeds", "fields"):
             if name in definition.get("properties", {}):
@@ -212,7 +178,6 @@ def match(paths: tuple[Path, ...], expressions: tuple[str, ...], form: str, **op
     monitor match articles/ --rules rules --format ndjson
     """
     from monitor.alerts.build import alerts_for
-    from monitor.cli.replay import show
     from monitor.matching.matcher import Matcher
 
     matcher = _matcher(expressions, options["config_path"], options["rules_paths"], Matcher)
@@ -231,7 +196,7 @@ def _matcher(
     from monitor import yamlfile
     from monitor.errors import InputError
     from monitor.rules.lexicon import shipped
-    from monitor.rules.load import RuleSet
+    from monitor.rules.load import RuleSet, unknown_concepts
     from monitor.rules.schema import RuleSchema, rule_of
 
     if not expressions:
@@ -246,7 +211,9 @@ def _matcher(
     rules = []
     for expression in expressions:
         checked = yamlfile.validate(RuleSchema, yamlfile.Document("--expr"), expression)
-        rules.append(rule_of(checked, "--expr", expression))
+        rules.append(rule_of(checked, f"--expr {expression}", expression))
+    if problems := unknown_concepts(rules, loaded.lexicon):
+        raise InputError(problems)
     return make(rules, loaded.lexicon)
 
 

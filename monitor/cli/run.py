@@ -5,13 +5,7 @@ from pathlib import Path
 
 import click
 
-config_option = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The configuration; without it ./monitor.yaml, the user's or /etc/monitor/monitor.yaml.",
-)
+from monitor.cli.options import config_option
 
 
 @click.command()

@@ -59,6 +59,10 @@ _MARKS_DROPPED = re.compile(
 )
 # What the table cannot do alone: pieces that compose with the character before them.
 _COMPOSES = "\u0306\u0308\u1100-\u11ff\u3099\u309a\uff9e\uff9f"
+# A leading jamo begins a syllable; so many marks on one letter are no writing.
+_CLUSTER = re.compile(
+    f"[\u1100-\u115f][\u1160-\u11ff]*|.[{_COMPOSES.replace(chr(0x1100), chr(0x1160))}]{{0,30}}", re.DOTALL
+)
 _PIECE = re.compile(f"[{_COMPOSES}]")
 _KANA_VOICED = re.compile("[ぁ-ヿ]")
 
@@ -124,7 +128,8 @@ def _table() -> NDArray[np.int32]:
             points.append(_JOINS)
             continue
         points.append((ord(folded) if folded else 0) if len(folded) < 2 else _GROWS)
-    return np.array(points, dtype=np.int32)
+    # Beyond lie variation selectors and tags, which vanish: the last place stands for all of them.
+    return np.array([*points, 0], dtype=np.int32)
 
 
 def fold(text: str) -> Folded:
@@ -183,12 +188,12 @@ def _rewrite(text: str, table: NDArray[np.int32]) -> tuple[NDArray[np.int32], ND
     """Fold character by character: the folded code points, and where each stood."""
     points: list[int] = []
     origin: list[int] = []
-    for match in re.finditer(f".[{_COMPOSES}]*", text, re.DOTALL):
+    for match in _CLUSTER.finditer(text):
         cluster = match[0]
         if len(cluster) > 1:
             cluster = unicodedata.normalize("NFKC", cluster)
         for character in cluster:
-            value = int(table[min(ord(character), _SIZE - 1)])
+            value = int(table[min(ord(character), _SIZE)])
             folded = [value] if value >= 0 else [ord(c) for c in fold_character(character)] or [0]
             points += folded
             origin += [match.start()] * len(folded)
@@ -199,7 +204,9 @@ def fold_terms(terms: Sequence[str]) -> list[str]:
     """Fold terms of rules or of the lexicon, each to words parted by single spaces, in one go."""
     if not terms:
         return []
-    return [term.strip() for term in fold(FIELD_BREAK.join(terms)).text.split(FIELD_BREAK.strip())]
+    mark = FIELD_BREAK.strip()
+    joined = FIELD_BREAK.join(term.replace(mark, " ") for term in terms)
+    return [term.strip() for term in fold(joined).text.split(mark)]
 
 
 def fold_term(term: str) -> str:

@@ -49,7 +49,8 @@ def _names(rule: Rule, rules: RuleSet) -> Iterator[str]:
     for term in terms_of(rule.node):
         if rules.lexicon.find(term.text) and not term.literal:
             continue
-        if not term.literal and fold_term(term.text) not in tests:
+        plain = not term.literal and not re.search(r"^=|\*", term.text)
+        if plain and fold_term(term.text) not in tests:
             hint = suggest(term.text, rules.lexicon.all_names())
             if hint:
                 yield f'"{term.text}" is no concept and occurs in no test text{hint} (in quotes it is taken as it is)'
@@ -74,7 +75,12 @@ def _never(rule: Rule) -> Iterator[str]:
             if _ordered(child) in denied:
                 yield f"can never match: it wants {child} and not {child}"
         languages = {child.value for child in node.children if isinstance(child, About) and child.key == "lang"}
-        if len(languages) > 1:
+        # zh and zh-Hans agree: the one holds the other.
+        if any(
+            not (a + "-").startswith(b + "-") and not (b + "-").startswith(a + "-")
+            for a in languages
+            for b in languages
+        ):
             yield f"can never match: no article is in {' and in '.join(sorted(languages))}"
 
 
@@ -87,9 +93,9 @@ def _shadowed(rule: Rule, lexicon: Lexicon) -> Iterator[str]:
         wanted = [term for child in node.children if not isinstance(child, Not) for term in terms_of(child)]
         for term in wanted:
             for other in denied:
-                if _says(term, lexicon) != _says(other, lexicon) and _holds(
-                    _says(term, lexicon), _says(other, lexicon)
-                ):
+                if other.text.startswith("=") or _says(term, lexicon) == _says(other, lexicon):
+                    continue
+                if _holds(_says(term, lexicon), _says(other, lexicon)):
                     yield f"{term} is never found: where it stands, -{other} stands as well"
 
 
@@ -111,11 +117,20 @@ def _holds(longer: str, shorter: str) -> bool:
 
 def _uncovered(rule: Rule, lexicon: Lexicon, languages: Iterable[str]) -> Iterator[str]:
     """Languages of the feeds, or of the rule's own scope, for which a concept has no term."""
-    own = [node.value for node in _walk(rule.node) if isinstance(node, About) and node.key == "lang"]
+    own = [about.value for about in _wanted(rule.node) if about.key == "lang"]
     for term in terms_of(rule.node):
         concept = None if term.literal else lexicon.find(term.text)
         if concept and (missing := [language for language in own or languages if not covers(concept, language)]):
             yield f"the concept {concept.name} has no term in {', '.join(missing)}"
+
+
+def _wanted(node: Node) -> Iterator[About]:
+    """What a tree wants to be known of an article, not what it denies."""
+    if isinstance(node, About):
+        yield node
+    elif not isinstance(node, Not):
+        for child in children_of(node):
+            yield from _wanted(child)
 
 
 def covers(concept: Concept, language: str) -> bool:
@@ -132,7 +147,7 @@ def _concepts(rules: RuleSet) -> Iterator[Problem]:
         concept = rules.lexicon.find(name)
         if concept is None:
             continue
-        if not concept.terms and not concept.names:
+        if not any(concept.terms.values()) and not concept.names:
             yield Problem(place, f"the concept {name} has no terms: it can never match")
         for term in (term for terms in concept.terms.values() for term in terms):
             for message in _too_short(term):

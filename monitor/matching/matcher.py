@@ -13,7 +13,7 @@ import ahocorasick_rs
 
 from monitor.matching import programs
 from monitor.matching.folding import FIELD_BREAK, fold
-from monitor.matching.patterns import Pattern, Place, compile_terms, family
+from monitor.matching.patterns import LONGEST_WORD, Pattern, Place, compile_terms, family
 from monitor.matching.programs import Explanation, Program, Span
 from monitor.matching.regexes import Regexes
 from monitor.models import Article, Evidence, Field, Match
@@ -58,9 +58,11 @@ class Matcher:
         self.names: list[str] = []  # of the atoms
         self._numbers: dict[str, int] = {}
         self._needles: dict[str, list[_Use]] = defaultdict(list)
-        self._regexes = Regexes()
+        self._patterns: dict[int, str] = {}
         self._programs = [self._program(rule.node) for rule in self.rules]
         self._required = [programs.required(program) for program in self._programs]
+        self.regexes = Regexes(self._patterns)
+        self._always: list[int] = []
         self._anchored = self._anchor()
         self._uses = list(self._needles.values())
         self.needles = list(self._needles)
@@ -72,7 +74,7 @@ class Matcher:
         """Find the rules that an article satisfies, in the order of the rules, with the words that decided."""
         sight = _Sight(self, article)
         found = sight.atoms
-        matching = set()
+        matching = {number for number in self._always if self._programs[number].holds(sight)}
         for atom in found:
             for number in self._anchored.get(atom, ()):
                 # Most candidates are told apart by what they all need, at the price of one comparison of sets.
@@ -158,7 +160,7 @@ class Matcher:
             number = self._numbers[key] = len(self.names)
             self.names.append(name.strip('"') if isinstance(node, Term) else name)
             if isinstance(node, Regex):
-                self._regexes.add(number, node.pattern)
+                self._patterns[number] = node.pattern
             else:
                 self._add_needles(number, node, concept)
         return self._numbers[key]
@@ -180,7 +182,10 @@ class Matcher:
         popularity = Counter(atom for program in self._programs for atom in programs.atoms_of(program))
         anchored: dict[int, list[int]] = defaultdict(list)
         for number, program in enumerate(self._programs):
-            for atom in programs.anchors(program, popularity.__getitem__) or ():
+            chosen = programs.anchors(program, popularity.__getitem__)
+            if chosen is None:
+                self._always.append(number)  # a rule that asks for a feed or a language alone
+            for atom in chosen or ():
                 anchored[atom].append(number)
         return dict(anchored)
 
@@ -230,7 +235,8 @@ class _Sight:
 
     def __init__(self, matcher: Matcher, article: Article) -> None:
         self.article = article
-        original = f"{article.title}{FIELD_BREAK}{article.text}"
+        title, text = (part.replace(_BREAK, " ") for part in (article.title, article.text))
+        original = f"{title}{FIELD_BREAK}{text}"
         folded = fold(original)
         self.text = folded.text
         self._matcher = matcher
@@ -239,7 +245,8 @@ class _Sight:
         self._uses: dict[int, list[tuple[Hit, _Use | None]]] | None = None
         self._hits = matcher.hits(self.text)
         self._view = matcher.view(self._place.language)
-        self._regexes = matcher._regexes.find(original)
+        self._regexes = matcher.regexes.find(original)
+        self._exact: dict[Span, Span] = {}  # where the hits of regular expressions stand in the original
         self._break = -1
         self._lead_end = -1
         self.atoms = self._find_atoms()
@@ -278,8 +285,11 @@ class _Sight:
         needle, start, _ = hit
         text = self.text
         inside = start + (text[start] == " ")
-        left = text.rfind(" ", 0, inside + 1) + 1
-        right = text.find(" ", inside)
+        left = text.rfind(" ", max(0, inside - LONGEST_WORD), inside + 1) + 1
+        right = text.find(" ", inside, inside + LONGEST_WORD)
+        if right < 0 or (left == 0 and inside >= LONGEST_WORD):
+            # No word of any language: only what needs no word can stand in it.
+            return tuple(use for use in self._view.checked[needle] if not use.pattern.words)
         raw = self._place.raw(left, right)
         judged = self._view.judged.get((needle, raw, inside - left))
         if judged is None:
@@ -293,7 +303,8 @@ class _Sight:
     def _complete(self, use: _Use, hit: Hit) -> Span | None:
         _, start, end = hit
         inside = start + (self.text[start] == " ")
-        token = self.text.rfind(" ", 0, inside + 1) + 1, self.text.find(" ", inside)
+        left = self.text.rfind(" ", max(0, inside - LONGEST_WORD), inside + 1) + 1
+        token = left, self.text.find(" ", inside, inside + LONGEST_WORD)
         return use.pattern.complete(self._place, start, end, token)
 
     def _place_atoms(self, atoms: set[int]) -> None:
@@ -330,14 +341,18 @@ class _Sight:
     def spans(self, atom: int) -> list[Span]:
         if atom not in self._spans:
             if atom in self._regexes:
-                offsets = self._place.folded.offsets
-                self._spans[atom] = [
-                    (int(offsets.searchsorted(start)), int(offsets.searchsorted(end)))
-                    for start, end in self._regexes[atom]
-                ]
+                self._spans[atom] = [self._folded(span) for span in self._regexes[atom]]
             else:
                 self._place_atoms({atom})
         return self._spans[atom]
+
+    def _folded(self, exact: Span) -> Span:
+        """Where the hit of a regular expression stands in the folded text, as nearly as that has it."""
+        offsets = self._place.folded.offsets
+        start = min(int(offsets.searchsorted(exact[0])), len(offsets) - 1)
+        span = start, max(int(offsets.searchsorted(exact[1])), start + 1)
+        self._exact[span] = exact
+        return span
 
     def field_of(self, span: Span) -> Field:
         if self._break < 0:
@@ -348,7 +363,7 @@ class _Sight:
 
     def _original(self, span: Span) -> Span:
         """Where a span of the folded text stands in the title, or else in the article's text."""
-        start, end = self._place.span(*span)
+        start, end = self._exact.get(span) or self._place.span(*span)
         skipped = len(self.article.title) + len(FIELD_BREAK)
         return (start, end) if start < skipped else (start - skipped, end - skipped)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from monitor.matching import inflection
-from monitor.matching.folding import Folded, fold_terms, unspaced
+from monitor.matching.folding import Folded, fold, fold_terms, unspaced
 from monitor.rules.lexicon import LANGUAGES
 
 _WHOLE = frozenset({"ko", "he", "bn", "id", "ms", "ja", "th"})  # words change by what is attached to them only
@@ -18,6 +18,7 @@ _FAMILIES = (("zh-Hans", "zh-Hant"), ("id", "ms"), ("sr", "hr", "bs"), ("nb", "d
 _LONGEST_PREFIX = 3  # of attached conjunctions, prepositions and articles in Hebrew and Arabic
 _MARK = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u1160-\u11ff\u3099\u309a\uff9e\uff9f]")
 _KATAKANA = re.compile("[ァ-ヺー]")
+LONGEST_WORD = 100  # letters: what is longer is no word, and would take long to look at
 _SHORTEST_FOREIGN = 5  # letters of a name that counts in texts of another language
 _SHORTEST_INFLECTED = 4  # letters: of shorter words the lexicon lists the forms, since too much else begins like them
 _SHORTEST_TAIL = 5  # a compound's last part, in letters
@@ -71,6 +72,8 @@ class Word:
 
     def accepts(self, place: Place, start: int, end: int, hit: int) -> bool:
         """Tell whether the word at folded[start:end], in which the automaton hit at `hit`, is a form of this one."""
+        if end - start > LONGEST_WORD:
+            return False
         token = place.folded.text[start:end]
         if self.open_right:
             return token.startswith(self.folded) or (self.open_left and self.folded in token)
@@ -148,9 +151,11 @@ class Pattern:
 def compile_terms(
     terms: Sequence[str], language: str | None, *, literal: bool = False, name: bool = False
 ) -> list[Pattern]:
-    """Compile terms; `language` is their own, None for the words of a rule. Raises ValueError for an empty term."""
+    """Compile terms; `language` is their own, None for the words of a rule. One without letters has no pattern."""
     compiled: list[Pattern] = []
     for term, folded in zip(terms, fold_terms(terms), strict=True):
+        if not folded:
+            continue
         compiled += (_name if name else _term)(term.strip(), folded.split(), language, literal=literal)
     return compiled
 
@@ -158,8 +163,6 @@ def compile_terms(
 def _term(term: str, words: list[str], language: str | None, *, literal: bool, name: bool = False) -> list[Pattern]:
     body = term
     exact = body.startswith("=")
-    if not words:
-        raise ValueError(f'"{term}" holds no letter or digit')
     if any(unspaced(word[0]) for word in words):
         return [Pattern(_bounded(words), (), language)]
     if literal or exact:
@@ -241,6 +244,14 @@ def _hashtag(words: list[str], language: str | None) -> list[Pattern]:
 
 
 def _raw_words(body: str, words: list[str]) -> list[str]:
-    """The words as they were written, for the stemmers, which want their accents."""
-    raw = body.strip("*").replace("-", " ").replace("'", " ").split()
-    return raw if len(raw) == len(words) else words
+    """The words as they were written, for the stemmers, which want their accents, and for exact comparison."""
+    raw = body.strip("*").split()
+    if len(raw) == len(words):
+        return raw
+    place = Place(fold(body), body, None)
+    found, end = [], 0
+    for word in words:
+        start = place.folded.text.index(word, end)
+        end = start + len(word)
+        found.append(place.raw(start, end))
+    return found

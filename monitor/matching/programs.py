@@ -3,13 +3,16 @@
 A program is a tree over atoms, the numbered things that the scan finds. `sight` is one article as the scan has seen it.
 """
 
-import fnmatch
+import bisect
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from monitor.articles.language import normal
 from monitor.matching.folding import FIELD_BREAK, fold_term, unspaced
+from monitor.matching.patterns import LONGEST_WORD
 from monitor.models import Article
 
 Span = tuple[int, int]  # of the folded text
@@ -112,7 +115,7 @@ class No:
 
 @dataclass(frozen=True, slots=True)
 class Scoped:
-    """The child in one field: its atoms are seen only where they stand in it."""
+    """The child in one field or several: its atoms are seen only where they stand in them."""
 
     label: str
     field: str
@@ -133,25 +136,25 @@ class Scoped:
 
 
 class _Section:
-    """A sight of one field only."""
+    """A sight of some fields only, parted by spaces."""
 
     def __init__(self, sight: Sight, field: str) -> None:
         self.article = sight.article
         self.text = sight.text
         self.field_of = sight.field_of
         self._sight = sight
-        self._field = field
+        self._fields = field.split()
 
     def has(self, atom: int) -> bool:
         return bool(self.spans(atom))
 
     def spans(self, atom: int) -> list[Span]:
-        return [span for span in self._sight.spans(atom) if self._sight.field_of(span) == self._field]
+        return [span for span in self._sight.spans(atom) if self._sight.field_of(span) in self._fields]
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Two programs that stand in one field with at most `distance` words between them."""
+    """Two programs that stand both in the title or both in the text, with at most `distance` words between them."""
 
     label: str
     left: "Program"
@@ -170,24 +173,35 @@ class Close:
         return sorted({(min(a[0], b[0]), max(a[1], b[1])) for a, b in self._pairs(sight)})
 
     def found(self, sight: Sight) -> list[Found]:
-        close = self.places(sight)
+        sides = {span for pair in self._pairs(sight) for span in pair}
         items = self.left.found(sight) + self.right.found(sight)
-        return [(atom, (start, end)) for atom, (start, end) in items if any(a <= start and end <= b for a, b in close)]
+        # What is nested in one of them, in an inner proximity, lies within a side without being one.
+        nested = [] if isinstance(self.left, Atom | Some) and isinstance(self.right, Atom | Some) else sorted(sides)
+        return [
+            (atom, span)
+            for atom, span in items
+            if span in sides or any(a <= span[0] and span[1] <= b for a, b in nested)
+        ]
 
     def _pairs(self, sight: Sight) -> Iterator[tuple[Span, Span]]:
+        """Pairs that are close, looked for outwards from each left one, no further than the distance."""
         rights = self.right.places(sight)
         for left in self.left.places(sight):
-            for right in rights:
-                if self._near(sight.text, left, right):
-                    yield left, right
+            middle = bisect.bisect_left(rights, left)
+            for right in rights[middle:]:
+                if not self._near(sight.text, left[1], right[0]):
+                    break
+                yield left, right
+            for right in () if self.ordered else reversed(rights[:middle]):
+                if not self._near(sight.text, right[1], left[0]):
+                    break
+                yield left, right
 
-    def _near(self, text: str, left: Span, right: Span) -> bool:
-        if left[0] > right[0]:
-            if self.ordered:
-                return False
-            left, right = right, left
-        gap = text[left[1] : right[0]]
-        # No word is shorter than a letter and a space: most pairs are told apart by their distance alone.
+    def _near(self, text: str, end: int, start: int) -> bool:
+        """Tell whether few enough words stand between; more letters than so many long words have need no counting."""
+        if start - end > (self.distance + 1) * LONGEST_WORD:
+            return False
+        gap = text[end:start]
         return _BREAK not in gap and words_in(gap) <= self.distance
 
 
@@ -207,12 +221,12 @@ class Known:
     def holds(self, sight: Sight) -> bool:
         if self.key == "lang":
             return _same_language(self.value, sight.article.language)
-        wanted = fold_term(self.value) if self.key in ("author", "feed") else self.value.lower()
-        for value in _known(sight.article, self.key):
-            shown = fold_term(value) if self.key in ("author", "feed") else value.lower()
-            if fnmatch.fnmatchcase(shown, wanted) or (self.key != "tag" and "*" not in wanted and wanted in shown):
-                return True
-        return False
+        fold = fold_term if self.key in ("author", "feed") else str.lower
+        parts = [fold(part) for part in self.value.split("*")]
+        anything = re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
+        whole = self.key == "tag" or len(parts) > 1
+        values = map(fold, _known(sight.article, self.key))
+        return any((anything.fullmatch if whole else anything.search)(value) for value in values if value)
 
     def found(self, sight: Sight) -> list[Found]:
         return []
@@ -229,7 +243,8 @@ def _known(article: Article, key: str) -> tuple[str, ...]:
 
 def _same_language(wanted: str, language: str | None) -> bool:
     """`zh` stands for zh-Hans and zh-Hant."""
-    return language is not None and (language.lower() + "-").startswith(wanted.lower() + "-")
+    tag = wanted.lower() if wanted.lower() == "zh" else (normal(wanted) or wanted).lower()
+    return language is not None and (language.lower() + "-").startswith(tag + "-")
 
 
 Program = Atom | All | Some | No | Scoped | Close | Known

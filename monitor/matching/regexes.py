@@ -1,35 +1,49 @@
 """The regular expressions of all rules, asked together: one pass says which of them can match."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import re2
 
+from monitor.matching.folding import FIELD_BREAK
 from monitor.rules.regex import options
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_SET_MEMORY = 256 << 20  # bytes that all patterns together may take
 
 
 class Regexes:
     """Compiled regular expressions by number."""
 
-    def __init__(self) -> None:
-        self._compiled: list[tuple[int, Any]] = []
-        self._set: Any = re2.Set.SearchSet(options())
-        self._ready = False
-
-    def add(self, number: int, pattern: str) -> None:
-        """Add a pattern; all have to be added before the first text is looked at."""
-        self._compiled.append((number, re2.compile(pattern, options())))
-        self._set.Add(pattern)
+    def __init__(self, patterns: Mapping[int, str]) -> None:
+        self._compiled = [(number, re2.compile(pattern, options())) for number, pattern in patterns.items()]
+        self._set = _together(list(patterns.values()))
 
     def find(self, text: str) -> dict[int, list[tuple[int, int]]]:
-        """Where each pattern that matches stands in a text, by number."""
+        """Where each pattern that matches stands in a text, by number; never across the field break."""
         if not self._compiled:
             return {}
-        if not self._ready:
-            self._set.Compile()
-            self._ready = True
+        text = _SURROGATES.sub("\ufffd", text)
+        candidates = range(len(self._compiled)) if self._set is None else self._set.Match(text) or ()
         found = {}
-        for index in self._set.Match(text):
+        for index in candidates:
             number, pattern = self._compiled[index]
-            if spans := [match.span() for match in pattern.finditer(text) if match.end() > match.start()]:
+            spans = [match.span() for match in pattern.finditer(text) if match.group()]
+            if spans := [(start, end) for start, end in spans if FIELD_BREAK.strip() not in text[start:end]]:
                 found[number] = spans
         return found
+
+
+def _together(patterns: list[str]) -> Any:
+    """One automaton for all patterns; None where it would take too much memory, and each is asked alone."""
+    settings = options()
+    settings.max_mem = _SET_MEMORY
+    together = re2.Set.SearchSet(settings)
+    for pattern in patterns:
+        together.Add(pattern)
+    try:
+        together.Compile()
+    except re2.error:
+        return None
+    return together

@@ -12,7 +12,7 @@ NOT binds before AND, AND before OR. A term `@name` has to be a concept, `=Word`
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -89,7 +89,7 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Two things of the same field with at most `distance` words between them; `ordered`, the left one first."""
+    """Two things, both in the title or both in the text, at most `distance` words apart; `ordered`, left one first."""
 
     left: "Node"
     right: "Node"
@@ -102,9 +102,9 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """The child, looked for in one field of the article only."""
+    """The child, looked for in one field of the article only, or in several, parted by spaces."""
 
-    field: Literal["title", "lead", "body"]
+    field: str
     child: "Node"
 
     def __str__(self) -> str:
@@ -157,14 +157,19 @@ class _Token:
     offset: int
 
 
-def parse(text: str) -> Node:
-    """Read an expression; raises ExpressionError. An expression with nothing positive in it is refused."""
+def parse(text: str, *, part: bool = False) -> Node:
+    """Read an expression; raises ExpressionError. One with nothing positive in it is refused, unless it is a `part`."""
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"longer than {MAX_LENGTH:,} characters; make it several rules", MAX_LENGTH)
     node = _Parser(text).parse()
-    if not has_positive(node):
+    if not part and not has_positive(node):
         raise ExpressionError("it only says what must not occur; add something that must", 0)
     return node
+
+
+def holds_a_word(text: str) -> bool:
+    """Tell whether a text has a letter or digit that can be looked for, and no control character."""
+    return any(c.isalnum() and c != "\u0640" for c in text) and not re.search("[\x00-\x08\x0e-\x1f]", text)
 
 
 def has_positive(node: Node) -> bool:
@@ -174,8 +179,10 @@ def has_positive(node: Node) -> bool:
             return False
         case And(children):
             return any(map(has_positive, children))
-        case Or(children) | AtLeast(_, children):
+        case Or(children):
             return all(map(has_positive, children))
+        case AtLeast(count, children):
+            return sum(not has_positive(child) for child in children) < count
         case In(_, child):
             return has_positive(child)
         case _:
@@ -225,13 +232,9 @@ class _Parser:
         return node
 
     def disjunction(self) -> Node:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self.fail(f"nested over {MAX_DEPTH} deep")
-        children = [self.conjunction()]
+        children = [self.nested(self.conjunction)]
         while self.take("or"):
-            children.append(self.conjunction())
-        self.depth -= 1
+            children.append(self.nested(self.conjunction))
         return children[0] if len(children) == 1 else Or(tuple(children))
 
     def conjunction(self) -> Node:
@@ -250,19 +253,30 @@ class _Parser:
         return Not(node) if negations % 2 else node
 
     def proximity(self) -> Node:
-        node = self.primary()
+        node, depth = self.primary(), self.depth
         while self.token.kind == "near":
+            self.depth += 1
             operator = self.token
             distance = re.sub(r"\D", "", operator.text)
             if not distance or len(distance) > 4:
                 self.fail("the distance in words is missing; write a ~10 b or a NEAR/10 b")
             self.next += 1
-            right = self.primary()
+            right = self.nested(self.primary)
             for side in (node, right):
                 if not _has_place(side):
                     message = "what stands beside ~ or NEAR has to be words, or alternatives of words such as (a | b)"
                     raise ExpressionError(message, operator.offset)
             node = Near(node, right, int(distance), operator.text.startswith("O"))
+        self.depth = depth
+        return node
+
+    def nested(self, read: Callable[[], Node]) -> Node:
+        """Read something a step deeper; raises ExpressionError where that is too deep."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self.fail(f"nested over {MAX_DEPTH} deep")
+        node = read()
+        self.depth -= 1
         return node
 
     def primary(self) -> Node:
@@ -279,16 +293,16 @@ class _Parser:
         if self.take("regex"):
             return Regex(token.text[1:-1])
         if self.take("literal"):
-            if not re.search(r"\w", token.text):
-                raise ExpressionError("nothing between the quotation marks", token.offset)
+            if not holds_a_word(token.text):
+                raise ExpressionError("no letter or digit between the quotation marks", token.offset)
             return Term(token.text[1:-1].strip(), literal=True)
         return self.words()
 
     def scoped(self, token: _Token) -> Node:
         field = token.text.rstrip(":")
         if field in FIELDS:
-            return In(field, self.primary())  # type: ignore[arg-type]
-        node = self.primary()
+            return In(field, self.nested(self.primary))
+        node = self.nested(self.primary)
         values = node.children if isinstance(node, Or) else (node,)
         if not all(isinstance(value, Term) for value in values):
             raise ExpressionError(f"after {field}: a word, or alternatives such as (a | b), was expected", token.offset)
@@ -296,7 +310,10 @@ class _Parser:
         return tests[0] if len(tests) == 1 else Or(tests)
 
     def at_least(self, token: _Token) -> Node:
-        count = int(token.text.split()[0])
+        digits = token.text.split()[0]
+        if len(digits) > 3:
+            raise ExpressionError(f"{digits[:3]}… of: a smaller number was expected", token.offset)
+        count = int(digits)
         self.take("open")
         children = [self.disjunction()]
         while self.take("comma"):
@@ -318,7 +335,7 @@ class _Parser:
             found = "the expression ends" if token.kind == "end" else f"{token.text} stands"
             self.fail(f"{found} where a word was expected")
         text = " ".join(words)
-        if not re.search(r"\w", text):
+        if not holds_a_word(text):
             raise ExpressionError(f"{text} holds no letter or digit", token.offset)
         if any("*" in word.strip("*") for word in words) or "*" in " ".join(words[:-1]).removeprefix("*"):
             raise ExpressionError(f"{text}: * may stand only before or after the whole term", token.offset)

@@ -19,10 +19,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from monitor import yamlfile
 from monitor.errors import InputError, Problem
+from monitor.rules.expression import holds_a_word
 
 ANY = "any"
 SHIPPED = Path(__file__).parent.parent / "lexicon"
@@ -30,8 +31,8 @@ SHIPPED = Path(__file__).parent.parent / "lexicon"
 LANGUAGES = frozenset(
     re.split(
         " ",
-        "en id ms ko ja zh-Hans zh-Hant ru uk ar fa he tr de fr es pt it nl pl cs sk ro bg sr hr el hu sv da nb fi hi bn "
-        "ur ta th vi tl sw ka",
+        "en id ms ko ja zh-Hans zh-Hant ru uk ar fa he tr de fr es pt it nl pl cs sk ro bg sr hr el hu sv da nb fi hi "
+        "bn ur ta th vi tl sw ka",
     )
 )
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
@@ -56,6 +57,14 @@ class Concept(BaseModel):
     include: tuple[str, ...] = ()
     override: bool = False
 
+    @field_validator("terms", "exceptions")
+    @classmethod
+    def _words(cls, value: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        for term in (term for terms in value.values() for term in terms):
+            if not holds_a_word(term):
+                raise ValueError(f'"{term}" holds no letter or digit')
+        return value
+
     @model_validator(mode="before")
     @classmethod
     def _gather_languages(cls, value: Any) -> Any:
@@ -67,6 +76,7 @@ class Concept(BaseModel):
         if not isinstance(value, dict) or "terms" in value:
             return value
         terms = {key: value[key] for key in value if _LANGUAGE.fullmatch(key)}
+        terms = {key: [words] if isinstance(words, str) else words for key, words in terms.items()}
         return {key: value[key] for key in value if key not in terms} | {"terms": terms}
 
 
@@ -101,7 +111,10 @@ class Lexicon:
         lexicon = Lexicon(merged.values())
         for concept in added:
             name = lexicon._names[_plain(concept.name)]
-            lexicon.concepts[name] = lexicon._with_included(lexicon.concepts[name], (name,))
+            try:
+                lexicon.concepts[name] = lexicon._with_included(lexicon.concepts[name], (name,))
+            except LookupError as error:
+                raise LookupError(concept.name, error.args[-1]) from None
         return lexicon
 
     def _with_included(self, concept: Concept, path: tuple[str, ...]) -> Concept:
@@ -110,11 +123,11 @@ class Lexicon:
             included = self.find(name)
             if included is None:
                 hint = yamlfile.suggest(name, self.all_names())
-                raise LookupError(path[0], f'includes "{name}", which is no concept{hint}')
+                raise LookupError(f'includes "{name}", which is no concept{hint}')
             if included.name in path:
-                raise LookupError(path[0], f"includes itself: {' > '.join((*path, included.name))}")
-            inner = self._with_included(included, (*path, included.name))
-            concept = _joined(concept, inner).model_copy(update={"name": concept.name})
+                raise LookupError(f"includes itself: {' > '.join((*path, included.name))}")
+            inner = self._with_included(included, (*path, included.name)).model_copy(update={"override": False})
+            concept = _joined(concept, inner)
         return concept.model_copy(update={"include": ()})
 
 

@@ -30,14 +30,14 @@ def load(paths: Iterable[Path], lexicon: Lexicon, receivers: Iterable[str] | Non
     for path in paths:
         try:
             for file in _files(path):
-                loading.take(file)
+                loading.take(file, "concepts" in file.relative_to(path if path.is_dir() else path.parent).parts)
         except InputError as error:
             loading.problems += error.problems
     loading.problems += _repeated(loading.rules)
     if receivers is not None:
         loading.problems += _unknown_receivers(loading.rules, set(receivers))
     lexicon = loading.extend(lexicon)
-    loading.problems += _unknown_concepts(loading.rules, lexicon)
+    loading.problems += unknown_concepts(loading.rules, lexicon)
     if loading.problems:
         raise InputError(loading.problems)
     return RuleSet(lexicon, loading.rules, loading.places)
@@ -52,11 +52,11 @@ class _Loading:
         self.places: dict[str, str] = {}
         self.problems: list[Problem] = []
 
-    def take(self, file: Path) -> None:
+    def take(self, file: Path, in_concepts: bool) -> None:
+        """Read a file; one in a folder called `concepts` holds nothing else."""
         try:
             document = yamlfile.read(file)
-            if file.parent.name == "concepts" and "concepts" not in (document.value or {}):
-                # In a folder of concepts a file needs no key that says so.
+            if in_concepts and "concepts" not in (document.value or {}):
                 document.value = {"concepts": document.value}
                 document.places = {("concepts", *path): place for path, place in document.places.items()}
             checked = yamlfile.validate(RuleFile, document)
@@ -118,7 +118,7 @@ def _unknown_receivers(rules: Sequence[Rule], known: set[str]) -> list[Problem]:
     ]
 
 
-def _unknown_concepts(rules: Sequence[Rule], lexicon: Lexicon) -> list[Problem]:
+def unknown_concepts(rules: Sequence[Rule], lexicon: Lexicon) -> list[Problem]:
     """Concepts that a rule insists on with @ and that are none."""
     return [
         Problem(rule.place, f'"{term.text}" is no concept{yamlfile.suggest(term.text, lexicon.all_names())}')

@@ -23,11 +23,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _parse_match(value: Any) -> Node:
+def _parse_match(value: Any, *, part: bool = False) -> Node:
     """Read `match`: an expression, or `all / any / none` of lists of them; raises ValueError."""
     if isinstance(value, str):
         try:
-            node = expression.parse(value)
+            node = expression.parse(value, part=part)
         except ExpressionError as error:
             shown = value[max(0, error.offset - 20) : error.offset + 20].strip()
             raise ValueError(f"{error} (character {error.offset + 1}, at: {shown})") from None
@@ -58,13 +58,9 @@ def _structured(value: dict[str, Any]) -> Node:
 
 def _inner(value: Any) -> Node:
     """A part of a structured match; it may be negative, the whole may not."""
-    if isinstance(value, str) and value.lstrip().startswith(("-", "NOT ")):
-        return Not(_parse_match(re.sub(r"^\s*(-|NOT )", "", value)))
-    return (
-        _structured(value)
-        if isinstance(value, dict) and value.keys() <= {"all", "any", "none"}
-        else _parse_match(value)
-    )
+    if isinstance(value, dict) and value and value.keys() <= {"all", "any", "none"}:
+        return _structured(value)
+    return _parse_match(value, part=True)
 
 
 def _check_regexes(node: Node) -> None:
@@ -74,7 +70,7 @@ def _check_regexes(node: Node) -> None:
         _check_regexes(child)
 
 
-Match = Annotated[Any, BeforeValidator(_parse_match)]
+Match = Annotated[Any, BeforeValidator(lambda value: _parse_match(value))]
 
 
 class Scope(Strict):
@@ -182,7 +178,7 @@ def rule_of(schema: RuleSchema, place: str, written: str = "") -> Rule:
 def _scoped(node: Node, scope: Scope) -> Node:
     """The expression within its scope: what is said under `scope` could be said in the expression, too."""
     if scope.fields:
-        node = _either([In(field, node) for field in scope.fields])
+        node = In(" ".join(scope.fields), node)
     about = (("lang", scope.languages), ("feed", scope.feeds), ("tag", scope.tags))
     tests = [_either([About(key, value) for value in values]) for key, values in about if values]  # type: ignore[arg-type]
     return And((node, *tests)) if tests else node
