@@ -69,6 +69,13 @@ class Word:
     open_right: bool = False
     exact: bool = False
     name: bool = False  # a country's: stems of names too often are stems of ordinary words
+    start: str = field(init=False)  # what every word that is accepted begins with: the cheapest of checks
+
+    def __post_init__(self) -> None:
+        attaches = self.open_left or self.language in ("ar", "he", None) or self._compounds(self.language)
+        whole = self.open_right or self.exact
+        start = self.folded if whole else self.folded[:2]
+        object.__setattr__(self, "start", "" if attaches and not self.exact else start)
 
     def accepts(self, place: Place, start: int, end: int, hit: int) -> bool:
         """Tell whether the word at folded[start:end], in which the automaton hit at `hit`, is a form of this one."""
@@ -93,7 +100,7 @@ class Word:
         tail = hit > start and (self.open_left or self._compounds(language))
         return tail and not wanted.isdisjoint(inflection.keys(language, place.raw(hit, end).lower()))
 
-    def _compounds(self, language: str) -> bool:
+    def _compounds(self, language: str | None) -> bool:
         return language in inflection.COMPOUNDING and len(self.folded) >= _SHORTEST_TAIL
 
 
@@ -134,18 +141,28 @@ class Pattern:
             return None
         if not self.words:
             return start + self.needle.startswith(" "), end - self.needle.endswith(" ")
-        first, last = token
+        first, last = self._before(place, token[0]), self._after(place, token[1])
+        return None if first is None or last is None else (first, last)
+
+    def _before(self, place: Place, first: int) -> int | None:
+        """Where the words before the head begin, if they stand there."""
+        text = place.folded.text
         for word in reversed(self.words[: self.head]):
             left = text.rfind(" ", 0, max(first - 1, 0)) + 1
-            if first < 2 or not word.accepts(place, left, first - 1, left):
+            if first < 2 or not text.startswith(word.start, left) or not word.accepts(place, left, first - 1, left):
                 return None
             first = left
+        return first
+
+    def _after(self, place: Place, last: int) -> int | None:
+        """Where the words after the head end, if they stand there."""
+        text = place.folded.text
         for word in self.words[self.head + 1 :]:
-            right = text.find(" ", last + 1)
-            if right < 0 or not word.accepts(place, last + 1, right, last + 1):
+            left, right = last + 1, text.find(" ", last + 1)
+            if right < 0 or not text.startswith(word.start, left) or not word.accepts(place, left, right, left):
                 return None
             last = right
-        return first, last
+        return last
 
 
 def compile_terms(
@@ -232,9 +249,10 @@ def _semitic(folded: str) -> bool:
 
 def _stable(word: str, language: str | None) -> int:
     """How many of a word's letters no inflection changes, so that the automaton can look for them."""
-    if language in _WHOLE or len(word) <= 5:
+    if language in _WHOLE or len(word) <= 3:
         return len(word)
-    return max(5, len(word) - 2)
+    # The lexicon lists the forms of short words; those of a rule's own words nobody has listed.
+    return max(3, len(word) - 2) if language is None else max(min(len(word), 5), len(word) - 2)
 
 
 def _hashtag(words: list[str], language: str | None) -> list[Pattern]:
