@@ -30,7 +30,7 @@ from monitor.reading import Reader
 from monitor.rules.lexicon import shipped
 from monitor.rules.load import load as load_rules
 from monitor.schedule import Schedule
-from monitor.store.outbox import AlertStream, Outbox
+from monitor.store.outbox import AlertStream, Outbox, forgotten
 from monitor.store.redis import Store, Stream, wait_for_redis
 from monitor.store.server import EmbeddedServer
 from monitor.supervise import Troubles, end, keep_going
@@ -53,6 +53,10 @@ def now() -> datetime:
 def matcher_of(config: Config) -> Matcher:
     """Compile the configured rules; raises InputError."""
     rules = load_rules(config.rules, shipped(), config.receivers)
+    if not rules.rules:
+        raise InputError(
+            [Problem(str(config.rules[0]) if config.rules else "rules", "no rule stands there; write one")]
+        )
     return Matcher(rules.rules, rules.lexicon)
 
 
@@ -188,6 +192,8 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[A
         stack.push_async_callback(store.close)
         troubles = Troubles()
         await wait_for_redis(store, patience, troubles.say)
+        for name, count in (await forgotten(store, notifiers)).items():
+            log.warning("%d deliveries wait for receiver=%s, which is configured no longer", count, name)
         workers = await stack.enter_async_context(Workers())
         poller = Poller(http, Reader(http.get, workers), store, matcher=matcher, now=now, troubles=troubles)
         log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))

@@ -127,7 +127,7 @@ class ReceiverConfig(BaseModel):
 class RouteConfig(Strict):
     """Which receivers get the alerts; absent: all of them."""
 
-    receiver: tuple[str, ...] = Field(description="the name of a receiver, or a list of names")
+    receiver: tuple[str, ...] = Field(min_length=1, description="the name of a receiver, or a list of names")
 
     @field_validator("receiver", mode="before")
     @classmethod
@@ -167,14 +167,6 @@ class Config(Strict):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Config":
-        unknown = [name for name in (self.route.receiver if self.route else ()) if name not in self.receivers]
-        if unknown:
-            hint = yamlfile.suggest(unknown[0], self.receivers) or f"; known: {', '.join(self.receivers) or 'none'}"
-            raise ValueError(f'route: no receiver is called "{unknown[0]}"{hint}')
-        return self
-
     @property
     def route_to(self) -> tuple[str, ...]:
         """The names of the receivers that every alert goes to."""
@@ -207,8 +199,9 @@ def load(path: Path, options_of: OptionsOf, environ: Mapping[str, str] = os.envi
         config = yamlfile.validate(Config, document)
     except InputError as error:
         problems += error.problems
-    if not problems:
-        problems = [*_feed_problems(config, document), *_receiver_problems(config, document, options_of)]
+    else:
+        problems += _feed_problems(config, document)
+    problems += [*_receiver_problems(document, options_of), *_route_problems(document)]
     if problems:
         raise InputError(problems)
     return _absolute(config, path.resolve().parent, options_of, environ)
@@ -223,20 +216,41 @@ def _feed_problems(config: Config, document: yamlfile.Document) -> list[Problem]
     ]
 
 
-def _receiver_problems(config: Config, document: yamlfile.Document, options_of: OptionsOf) -> list[Problem]:
+def _receiver_problems(document: yamlfile.Document, options_of: OptionsOf) -> list[Problem]:
+    """What is wrong with the options of receivers, whatever else is wrong; that one has no type, the schema says."""
     problems: list[Problem] = []
-    for name, receiver in config.receivers.items():
+    for name, written in _mapping(document.value, "receivers").items():
+        kind = written.get("type") if isinstance(written, dict) else None
+        if not isinstance(kind, str):
+            continue
         path = ("receivers", name)
         try:
-            model = options_of(receiver.type)
+            model = options_of(kind)
+            yamlfile.validate(model, document, {key: written[key] for key in written if key != "type"}, path)
         except LookupError as error:
             problems.append(document.problem((*path, "type"), str(error)))
-            continue
-        try:
-            yamlfile.validate(model, document, receiver.options, path)
         except InputError as error:
             problems += error.problems
     return problems
+
+
+def _route_problems(document: yamlfile.Document) -> list[Problem]:
+    named = _mapping(document.value, "route").get("receiver")
+    known = set(_mapping(document.value, "receivers")) or {"console"}
+    listed = ", ".join(sorted(known))
+    return [
+        document.problem(
+            ("route", "receiver", index),
+            f'route: no receiver is called "{name}"{yamlfile.suggest(str(name), known)}; known: {listed}',
+        )
+        for index, name in enumerate(named if isinstance(named, list) else [named])
+        if name is not None and name not in known
+    ]
+
+
+def _mapping(value: Any, key: str) -> dict[str, Any]:
+    inner = value.get(key)
+    return inner if isinstance(inner, dict) else {}
 
 
 def _override(value: dict[str, Any], document: yamlfile.Document, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -279,7 +293,8 @@ def _substitute(value: Any, path: yamlfile.Path_, document: yamlfile.Document, e
 def _absolute(config: Config, folder: Path, options_of: OptionsOf, environ: Mapping[str, str]) -> Config:
     """Resolve paths against the configuration's folder, and find a state directory where none is set."""
     state = environ.get("STATE_DIRECTORY") or Path(environ.get("XDG_STATE_HOME") or "~/.local/state") / "monitor"
-    receivers = {name: _rooted(receiver, folder, options_of) for name, receiver in config.receivers.items()}
+    receivers = config.receivers or Config.model_fields["receivers"].get_default(call_default_factory=True)
+    receivers = {name: _rooted(receiver, folder, options_of) for name, receiver in receivers.items()}
     return config.model_copy(
         update={
             "rules": tuple(folder / path.expanduser() for path in config.rules),

@@ -101,6 +101,11 @@ http: {timeout: 5, allow_private: [everything]}
 @pytest.mark.parametrize(
     ("text", "line"),
     [
+        ("route: {receiver: []}", "monitor.yaml:1:9: receiver: tuple should have at least 1 item"),
+        ("http: {user_agent: Ünï}", "monitor.yaml:1:8: user_agent: a header may hold only plain ASCII characters"),
+        ("feeds: ['http://h:99999/x']", '"http://h:99999/x" is no URL that can be fetched'),
+        ("feeds: [{url: http://h/x, every: 9999999999d}]", "is longer than anybody will live"),
+        ("redis: {lease: 0s}", "a process cannot show that it lives so often; write 500ms or more"),
         ("feds: []", 'monitor.yaml:1:1: unknown key "feds"; did you mean "feeds"?'),
         ("feeds: [{name: x}]", 'monitor.yaml:1:9: "url" is missing'),
         ("feeds: [\n", "monitor.yaml:2:1: not YAML: did not find expected node content"),
@@ -111,7 +116,10 @@ http: {timeout: 5, allow_private: [everything]}
         ("receivers: {a: {type: consle}}", 'monitor.yaml:1:17: there is no notifier "consle"; did you mean "console"?'),
         ("receivers: {a: {type: file}}", 'monitor.yaml:1:13: "path" is missing'),
         ("receivers: {a: {type: console, colour: x}}", 'monitor.yaml:1:32: unknown key "colour"'),
-        ("receivers: {a: {type: console}}\nroute: {receiver: b}", 'route: no receiver is called "b"; known: a'),
+        (
+            "receivers: {a: {type: console}}\nroute: {receiver: b}",
+            'monitor.yaml:2:9: route: no receiver is called "b"; known: a',
+        ),
         ("redis: {url: '${NOPE}'}", "monitor.yaml:1:9: the environment has no variable NOPE; set it"),
         ("feeds: [http://a.b/c, http://a.b/c]", "monitor.yaml:1:23: this feed stands already at monitor.yaml:1:9"),
     ],

@@ -157,6 +157,15 @@ def test_once_says_what_could_not_be_delivered_and_keeps_it(tmp_path: Path, site
         wait_until(lambda: len(site.asked("/hook")) == 2)
 
 
+def test_a_receiver_that_is_configured_no_longer_is_missed(tmp_path: Path, site: Site) -> None:
+    publish(site, item("1", "A missile"))
+    site.replies["/hook"] = Reply(status=500)
+    monitor("run", "--config", configure(tmp_path, site), "--once")
+    other = {"other": {"type": "webhook", "url": f"{site.url}/hook"}}
+    result = monitor("run", "--config", configure(tmp_path, site, receivers=other), "--once")
+    assert "1 deliveries wait for receiver=hook, which is configured no longer" in result.stderr
+
+
 def test_redis_that_is_down_is_said_and_waited_for(tmp_path: Path, site: Site) -> None:
     publish(site, item("1", "A missile"))
     config = configure(tmp_path, site, redis={"url": "redis://127.0.0.1:1/0"})

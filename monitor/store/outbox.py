@@ -3,7 +3,7 @@
 A message is in exactly one place at a time: each script moves it, and does nothing where it has been moved before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -68,6 +68,14 @@ def outbox_key(receiver: str) -> str:
     return f"{PREFIX}outbox:{receiver}"
 
 
+async def forgotten(store: Store, receivers: Iterable[str]) -> dict[str, int]:
+    """How many deliveries wait for receivers that were configured once and are not now; raises StoreError."""
+    current = list(receivers)
+    known = await store.remember_receivers(current)
+    waiting = {name: await Outbox(store, name).waiting() for name in sorted(known - set(current))}
+    return {name: count for name, count in waiting.items() if count}
+
+
 class AlertStream(Stream):
     """Alerts that were raised, waiting to be dispatched."""
 
@@ -129,5 +137,5 @@ class Outbox(Stream):
 
     @translated
     async def waiting(self) -> int:
-        """How many deliveries wait for another attempt."""
-        return int(await self._client.zcard(self._later))
+        """How many deliveries have not arrived yet."""
+        return int(await self._client.zcard(self._later)) + int(await self._client.xlen(self.key))

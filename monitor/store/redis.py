@@ -101,6 +101,13 @@ class Store:
     def _alive_key(self, name: str) -> str:
         return f"{PREFIX}alive:{name}"
 
+    @translated
+    async def remember_receivers(self, names: Sequence[str]) -> set[str]:
+        """Note the receivers of this start; returns those of every start so far."""
+        if names:
+            await self.client.sadd(f"{PREFIX}receivers", *names)
+        return set(await self.client.smembers(f"{PREFIX}receivers"))
+
     # Feeds: their validators, and which of their entries have been handled.
 
     @translated
