@@ -145,9 +145,9 @@ def fold(text: str) -> Folded:
     if least == 0:
         steps.append(folded != 0)
         folded = folded[steps[-1]]
-    if folded.max() >= _FIRST_SEAMED:
-        folded, origin = _part_scripts(folded)
-        steps.append(origin)
+    if folded.max() >= _FIRST_SEAMED and len(seams := _seams(folded)):
+        steps.append(np.insert(np.arange(len(folded)), seams, seams))
+        folded = np.insert(folded, seams, _SPACE)
     space = folded == _SPACE
     keep = np.ones(len(folded), dtype=bool)
     np.logical_and(space[1:], space[:-1], out=keep[1:])
@@ -166,11 +166,10 @@ def _expand(folded: NDArray[np.int32], text: str) -> tuple[NDArray[np.int32], ND
     return np.insert(folded, after, rest), np.insert(np.arange(len(folded)), after, after - 1)
 
 
-def _part_scripts(folded: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-    """Put a space where a script that parts words by spaces meets one that does not, or Hangul."""
+def _seams(folded: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Where a script that parts words by spaces meets one that does not, or Hangul: there a space is due."""
     script = _scripts().take(folded, mode="clip")
-    seams = np.flatnonzero((script[1:] != script[:-1]) & (script[1:] != 0) & (script[:-1] != 0)) + 1
-    return np.insert(folded, seams, _SPACE), np.insert(np.arange(len(folded)), seams, seams)
+    return np.flatnonzero((script[1:] != script[:-1]) & (script[1:] != 0) & (script[:-1] != 0)) + 1
 
 
 @functools.cache

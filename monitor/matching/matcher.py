@@ -133,24 +133,23 @@ class Matcher:
     # Compiling.
 
     def _program(self, node: Node) -> Program:  # noqa: C901, PLR0911 - one line for each kind of node
-        label = str(node)
         match node:
             case Term() | Regex():
-                return programs.Atom(self._atom(node), label)
+                return programs.Atom(self._atom(node), node)
             case Not(child):
-                return programs.No(label, self._program(child))
+                return programs.No(node, self._program(child))
             case And(children):
-                return programs.All(label, tuple(map(self._program, children)))
+                return programs.All(node, tuple(map(self._program, children)))
             case Or(children):
-                return programs.Some(label, 1, tuple(map(self._program, children)))
+                return programs.Some(node, 1, tuple(map(self._program, children)))
             case AtLeast(count, children):
-                return programs.Some(label, count, tuple(map(self._program, children)))
+                return programs.Some(node, count, tuple(map(self._program, children)))
             case Near(left, right, distance, ordered):
-                return programs.Close(label, self._program(left), self._program(right), distance, ordered)
+                return programs.Close(node, self._program(left), self._program(right), distance, ordered)
             case In(where, child):
-                return programs.Scoped(label, where, self._program(child))
+                return programs.Scoped(node, where, self._program(child))
             case About(key, value):
-                return programs.Known(label, key, value)
+                return programs.Known(node, key, value)
 
     def _atom(self, node: Term | Regex) -> int:
         concept = self._lexicon.find(node.text) if isinstance(node, Term) and not node.literal else None

@@ -1,6 +1,7 @@
 """Compiled expressions: the evaluator that decides, measures distances, finds evidence, and explains itself.
 
-A program is a tree over atoms, the numbered things that the scan finds. `sight` is one article as the scan has seen it.
+A program is a tree over atoms, the numbered things that the scan finds. Each part keeps its node of the expression
+as its `label`: the words for it are made only when somebody asks. `sight` is one article as the scan has seen it.
 """
 
 import bisect
@@ -14,6 +15,7 @@ from monitor.articles.language import normal
 from monitor.matching.folding import FIELD_BREAK, fold_term, unspaced
 from monitor.matching.patterns import LONGEST_WORD
 from monitor.models import Article
+from monitor.rules.expression import Node
 
 Span = tuple[int, int]  # of the folded text
 Found = tuple[int, Span]  # an atom and where it stands
@@ -44,7 +46,7 @@ class Atom:
     """A concept, a phrase or a regular expression."""
 
     number: int
-    label: str
+    label: Node
 
     def holds(self, sight: Sight) -> bool:
         return sight.has(self.number)
@@ -58,7 +60,7 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class All:
-    label: str
+    label: Node
     children: tuple["Program", ...]
 
     def holds(self, sight: Sight) -> bool:
@@ -75,7 +77,7 @@ class All:
 class Some:
     """At least `count` of the children; an OR is the one with `count` 1."""
 
-    label: str
+    label: Node
     count: int
     children: tuple["Program", ...]
 
@@ -96,7 +98,7 @@ class Some:
 
 @dataclass(frozen=True, slots=True)
 class No:
-    label: str
+    label: Node
     child: "Program"
 
     @property
@@ -117,7 +119,7 @@ class No:
 class Scoped:
     """The child in one field or several: its atoms are seen only where they stand in them."""
 
-    label: str
+    label: Node
     field: str
     child: "Program"
 
@@ -156,7 +158,7 @@ class _Section:
 class Close:
     """Two programs that stand both in the title or both in the text, with at most `distance` words between them."""
 
-    label: str
+    label: Node
     left: "Program"
     right: "Program"
     distance: int
@@ -214,7 +216,7 @@ def words_in(gap: str) -> int:
 class Known:
     """A test of what is known of the article besides its text; `*` in the value stands for anything."""
 
-    label: str
+    label: Node
     key: str
     value: str
 
@@ -317,4 +319,4 @@ def explain(program: Program, sight: Sight) -> Explanation:
     inner = _Section(sight, program.field) if isinstance(program, Scoped) else sight
     branches = tuple(explain(child, inner) for child in getattr(program, "children", ()))
     found = tuple(program.found(sight)) if isinstance(program, Atom | Close) else ()
-    return Explanation(program.label, program.holds(sight), found, branches)
+    return Explanation(str(program.label), program.holds(sight), found, branches)
