@@ -124,6 +124,9 @@ class ReceiverConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
+_CONSOLE = {"console": ReceiverConfig(type="console")}  # who is told where nobody is named
+
+
 class RouteConfig(Strict):
     """Which receivers get the alerts; absent: all of them."""
 
@@ -157,7 +160,7 @@ class Config(Strict):
     state_dir: Path | None = Field(None, description="where the embedded server keeps its data")
     rules: tuple[Path, ...] = Field((Path("rules"),), description="rule files, or folders of them")
     feeds: tuple[FeedConfig, ...] = ()
-    receivers: dict[str, ReceiverConfig] = Field(default_factory=lambda: {"console": ReceiverConfig(type="console")})
+    receivers: dict[str, ReceiverConfig] = Field(default_factory=lambda: dict(_CONSOLE))
     route: RouteConfig | None = None
     http: HttpConfig = HttpConfig()
     demo: Path | None = Field(None, description="a folder of fixtures to serve on this machine and poll as feeds")
@@ -293,8 +296,8 @@ def _substitute(value: Any, path: yamlfile.Path_, document: yamlfile.Document, e
 def _absolute(config: Config, folder: Path, options_of: OptionsOf, environ: Mapping[str, str]) -> Config:
     """Resolve paths against the configuration's folder, and find a state directory where none is set."""
     state = environ.get("STATE_DIRECTORY") or Path(environ.get("XDG_STATE_HOME") or "~/.local/state") / "monitor"
-    receivers = config.receivers or Config.model_fields["receivers"].get_default(call_default_factory=True)
-    receivers = {name: _rooted(receiver, folder, options_of) for name, receiver in receivers.items()}
+    named = config.receivers or _CONSOLE
+    receivers = {name: _rooted(receiver, folder, options_of) for name, receiver in named.items()}
     return config.model_copy(
         update={
             "rules": tuple(folder / path.expanduser() for path in config.rules),

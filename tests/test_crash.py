@@ -45,7 +45,7 @@ def crash_at(steps: list[int], config: Path, site: Site, redis_url: str) -> None
         reached += run_until(step, config).returncode == -9
         assert_nothing_is_lost(config, site)
     # How many steps there are varies a little with the signs of life that the machine's pace lets in between.
-    assert reached >= 0.5 * len(steps)
+    assert reached >= 0.75 * len(steps)
 
 
 def count_steps(config: Path) -> int:

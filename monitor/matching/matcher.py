@@ -92,9 +92,7 @@ class Matcher:
 
     def explain(self, rule_id: str, article: Article) -> tuple[Explanation, "_Sight"]:
         """Say of every branch of a rule whether it holds over an article; raises KeyError for no such rule."""
-        number = [rule.id for rule in self.rules].index(rule_id) if rule_id in self.by_id else -1
-        if number < 0:
-            raise KeyError(rule_id)
+        number = self.rules.index(self.by_id[rule_id])
         sight = _Sight(self, article)
         return programs.explain(self._programs[number], sight), sight
 
@@ -207,10 +205,6 @@ class Patched:
     def _is_unchanged(self, rule_id: str) -> bool:
         return rule_id in self.by_id and rule_id not in self._patch.by_id
 
-    def whole(self, lexicon: Lexicon) -> Matcher:
-        """One matcher for the same rules, to be made in the background."""
-        return Matcher(self.rules, lexicon)
-
 
 def compile_concept(concept: Concept) -> tuple[tuple[Pattern, ...], tuple[Pattern, ...]]:
     """The patterns of a concept, and those of its exceptions; equal ones of several languages stay apart."""
@@ -247,7 +241,6 @@ class _Sight:
         self._regexes = matcher.regexes.find(original)
         self._exact: dict[Span, Span] = {}  # where the hits of regular expressions stand in the original
         self._break = -1
-        self._lead_end = -1
         self.atoms = self._find_atoms()
 
     def _find_atoms(self) -> set[int]:
@@ -272,8 +265,10 @@ class _Sight:
         excepted: set[int] = set()
         for hit in doubtful:
             for use in self._judged(hit):
-                if (use.against or use.atom not in atoms) and (use.pattern.alone or self._complete(use, hit)):
-                    (excepted if use.against else atoms).add(use.atom)
+                # One hit is enough: of a word that stands a thousand times the others are not looked at.
+                known = excepted if use.against else atoms
+                if use.atom not in known and (use.pattern.alone or self._complete(use, hit)):
+                    known.add(use.atom)
         if excepted:
             excepted &= atoms
             self._place_atoms(excepted)
@@ -281,11 +276,8 @@ class _Sight:
 
     def _judged(self, hit: Hit) -> tuple[_Use, ...]:
         """The checked uses of a needle that admit the word which it hit."""
-        needle, start, _ = hit
-        text = self.text
-        inside = start + (text[start] == " ")
-        left = text.rfind(" ", max(0, inside - LONGEST_WORD), inside + 1) + 1
-        right = text.find(" ", inside, inside + LONGEST_WORD)
+        needle = hit[0]
+        inside, left, right = self._word(hit)
         if right < 0 or (left == 0 and inside >= LONGEST_WORD):
             # No word of any language: only what needs no word can stand in it.
             return tuple(use for use in self._view.checked[needle] if not use.pattern.words)
@@ -299,12 +291,16 @@ class _Sight:
             self._view.judged[needle, raw, inside - left] = judged
         return judged
 
+    def _word(self, hit: Hit) -> tuple[int, int, int]:
+        """Where a needle stands without its boundary; where the word around it starts and ends (-1: too far off)."""
+        start, text = hit[1], self.text
+        inside = start + (text[start] == " ")
+        left = text.rfind(" ", max(0, inside - LONGEST_WORD), inside + 1) + 1
+        return inside, left, text.find(" ", inside, inside + LONGEST_WORD)
+
     def _complete(self, use: _Use, hit: Hit) -> Span | None:
-        _, start, end = hit
-        inside = start + (self.text[start] == " ")
-        left = self.text.rfind(" ", max(0, inside - LONGEST_WORD), inside + 1) + 1
-        token = left, self.text.find(" ", inside, inside + LONGEST_WORD)
-        return use.pattern.complete(self._place, start, end, token)
+        _, left, right = self._word(hit)
+        return use.pattern.complete(self._place, hit[1], hit[2], (left, right))
 
     def _place_atoms(self, atoms: set[int]) -> None:
         """Find where atoms really stand: by the checks of their words, and outside of their exceptions."""
