@@ -26,7 +26,7 @@ DOORS = {
     "redis": {"store"},
     "click": {"cli"},
     "ahocorasick_rs": {"matching"},
-    "snowballstemmer": {"matching"},
+    "Stemmer": {"matching"},
     "babel": {"rules"},
     "re2": {"rules", "matching"},
     "yaml": {"yamlfile"},

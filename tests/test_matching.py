@@ -1,11 +1,14 @@
 """Folding and matching: one form for every spelling, and the way back to the original text."""
 
+import re
 import unicodedata
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor.errors import InputError
-from monitor.matching.folding import fold
+from monitor.matching.folding import RUN, fold, words_of
 from monitor.matching.matcher import Matcher
 from monitor.models import Article, Source
 from monitor.rules.expression import parse
@@ -67,6 +70,34 @@ def test_offsets_lead_back() -> None:
         start = folded.text.index(word)
         original = text[folded.offsets[start] : folded.offsets[start + len(word) - 1] + 1]
         assert fold(original).text.strip() in (word, word.removesuffix("s") + "s")
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=500)
+@given(
+    text=st.text(
+        st.one_of(st.characters(), st.sampled_from("aéßﬁ½㎏NATO は北朝한의\u1107\u116e\u11a8и\u0306 \xad\u0301’ｶﾞ"))
+    )
+)
+def test_the_words_of_a_text_are_those_of_its_folded_text(text: str) -> None:
+    text = text.replace("\x01", " ")
+    folded, written = fold(text).text.split(), words_of(text).split()
+    assert len(written) == len(folded)
+    if not set(text) & set("\u0306\u0308\u3099\u309a\uff9e\uff9f") and not re.search("[\u1100-\u11ff]", text):
+        for word, known in zip(written, folded, strict=True):
+            assert set(word) == {RUN} if word[0] == RUN else fold(word).text.strip() == known
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Straße, l’Été «ＮＡＴＯ»", "Straße l Été ＮＡＴＯ"),
+        ("Ca\u00adfé x\u200by", "Café xy"),
+        ("NATOは UN의 3월", f"NATO {RUN} UN 의 3 월"),
+        ("½ Maß Строи\u0306", "1 2 Maß Строй"),
+    ],
+)
+def test_words_are_kept_as_they_are_written(text: str, words: str) -> None:
+    assert words_of(text).split() == words.split()
 
 
 def rule(expression: str) -> Rule:

@@ -123,7 +123,7 @@ def explain(rule_id: str, path: Path | None, text: str | None, language: str | N
     articles = [article_of(text or "", language=language)] if path is None else asyncio.run(_articles([path]))
     for article in articles:
         explanation, sight = matcher.explain(rule.id, article)
-        words = {item: sight.evidence(*item).text for branch in _branches(explanation) for item in branch.found}
+        words = {item: sight.evidence_of(*item).text for branch in _branches(explanation) for item in branch.found}
         click.echo(f"{article.id}  language: {article.language or 'unknown'}")
         click.echo("\n".join(explained(explanation, words)))
 

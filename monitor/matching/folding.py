@@ -13,7 +13,6 @@ import functools
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 _SIZE = 0x32400  # past the last assigned letter: beyond it lie only private use, tags and variation selectors
 _SPACE = 0x20
 FIELD_BREAK = " \x01 "  # between title and text, and between terms: a control character, which no phrase crosses
+RUN = "\ue000"  # in `words_of`, for each letter of a run in a script without spaces: a private-use character
 _GROWS = -1  # in the table: becomes several characters
 _JOINS = -2  # may compose with the character before it
 _FIRST_SEAMED = 0x0E00  # Thai: no script before it writes words without spaces between them
@@ -64,29 +64,26 @@ _CLUSTER = re.compile(
     f"[\u1100-\u115f][\u1160-\u11ff]*|.[{_COMPOSES.replace(chr(0x1100), chr(0x1160))}]{{0,30}}", re.DOTALL
 )
 _PIECE = re.compile(f"[{_COMPOSES}]")
+# What stands after a letter and belongs to it.
+_MARK = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u1160-\u11ff\u3099\u309a\uff9e\uff9f]")
 _KANA_VOICED = re.compile("[ぁ-ヿ]")
 
 
 class Folded:
     """A folded text: `offsets[i]` is where `text[i]` stood in the original, worked out when first asked for."""
 
-    __slots__ = ("_offsets", "_steps", "text")
+    __slots__ = ("_offsets", "_original", "text")
 
-    def __init__(self, text: str, steps: tuple[NDArray[Any], ...]) -> None:
-        self.text = text
-        self._steps = steps
+    def __init__(self, original: str) -> None:
+        self._original = original
         self._offsets: NDArray[np.intp] | None = None
+        self.text = str(_fold(original)[0].data, "utf-32-le", "surrogatepass")
 
     @property
     def offsets(self) -> NDArray[np.intp]:
         if self._offsets is None:
-            offsets = np.arange(len(self._steps[0])) if self._steps[0].dtype == bool else self._steps[0]
-            for step in self._steps:
-                if step.dtype == bool:
-                    offsets = offsets[step]
-                elif step is not self._steps[0]:
-                    offsets = offsets.take(step)
-            self._offsets = np.maximum(offsets - 1, 0)  # for the space that was put before the text
+            places = _fold(self._original, with_places=True)[1]
+            self._offsets = np.maximum(places - 1, 0)  # for the space that was put before the text
         return self._offsets
 
 
@@ -132,28 +129,94 @@ def _table() -> NDArray[np.int32]:
     return np.array([*points, 0], dtype=np.int32)
 
 
+def words_of(text: str) -> str:
+    """The words of a text as they are written, parted by spaces, one for each word of the folded text.
+
+    What folding drops is left out. A run in a script without spaces is a word of as many RUN as it has letters.
+    """
+    points = np.frombuffer(f" {text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    written = _written().take(points, mode="clip")
+    least = written.min()
+    if least == _GROWS:
+        return " ".join(_words_by_offsets(text))
+    if least == 0:
+        written = written[written != 0]
+    if written.max() >= _FIRST_SEAMED and len(seams := _seams(written)):
+        written = np.insert(written, seams, _SPACE)
+    return str(written.data, "utf-32-le")
+
+
+@functools.cache
+def _written() -> NDArray[np.int32]:
+    """Each code point that has a place in a word, a space or 0 for the others, _GROWS where a table cannot say."""
+    folded = _table()
+    written = np.where(folded > 0, np.arange(len(folded), dtype=np.int32), folded)
+    written[folded == _SPACE] = _SPACE
+    written[folded == _JOINS] = _GROWS
+    for point in np.flatnonzero(folded == _GROWS):
+        classes = {int(_scripts()[min(ord(letter), _SIZE - 1)]) for letter in fold_character(chr(point))}
+        written[point] = point if classes == {1} else ord(RUN) if classes == {2} else _GROWS
+    runs = (folded > 0) & (_scripts().take(folded, mode="clip") == 2)
+    written[runs] = ord(RUN)
+    return written
+
+
+def _words_by_offsets(text: str) -> list[str]:
+    """As `words_of`, for texts with letters that are written in several characters."""
+    folded = fold(text)
+    offsets, words, start = folded.offsets.tolist(), [], 1
+    for word in folded.text.split():
+        end = start + len(word)
+        original = text[offsets[start] : span_end(text, offsets[end - 1] + 1)]
+        # ½ becomes two words, which have one letter between them: each is what it was folded to.
+        shared = offsets[end] == offsets[end - 1] or (start > 1 and offsets[start - 1] == offsets[start])
+        words.append(RUN * len(word) if unspaced(word[0]) else word if shared else _kept(original) or word)
+        start = end + 1
+    return words
+
+
+def _kept(original: str) -> str:
+    """A word without the characters that folding drops."""
+    composed = unicodedata.normalize("NFC", original)
+    return "".join(letter for letter in composed if _table()[min(ord(letter), _SIZE)] != 0)
+
+
+def span_end(original: str, end: int) -> int:
+    """Where a span of an original ends with the marks that belong to its last letter."""
+    while end < len(original) and original[end] > "\u02ff" and _MARK.match(original, end):
+        end += 1
+    return end
+
+
 def fold(text: str) -> Folded:
     """Fold a text; the result begins and ends with a space, and no two spaces stand side by side."""
+    return Folded(text)
+
+
+_NO_PLACES = np.empty(0, dtype=np.intp)
+
+
+def _fold(text: str, *, with_places: bool = False) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """The folded code points of a text between two spaces, and the place of each in it where asked for."""
     points = np.frombuffer(f" {text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    folded = _table().take(points, mode="clip")
-    steps: list[NDArray[Any]] = []
+    folded, places = _table().take(points, mode="clip"), _NO_PLACES
     least = folded.min()
     if least < 0:
-        folded, origin = _rewrite(f" {text} ", _table()) if least == _JOINS else _expand(folded, text)
-        steps.append(origin)
+        folded, places = _rewrite(f" {text} ", _table()) if least == _JOINS else _expand(folded, text)
         least = folded.min()
+    elif with_places:
+        places = np.arange(len(folded))
     if least == 0:
-        steps.append(folded != 0)
-        folded = folded[steps[-1]]
+        kept = folded != 0
+        folded, places = folded[kept], places[kept] if with_places else places
     if folded.max() >= _FIRST_SEAMED and len(seams := _seams(folded)):
-        steps.append(np.insert(np.arange(len(folded)), seams, seams))
         folded = np.insert(folded, seams, _SPACE)
+        places = np.insert(places, seams, places[seams]) if with_places else places
     space = folded == _SPACE
-    keep = np.ones(len(folded), dtype=bool)
-    np.logical_and(space[1:], space[:-1], out=keep[1:])
-    np.logical_not(keep[1:], out=keep[1:])
-    steps.append(keep)
-    return Folded(str(folded[keep].data, "utf-32-le", "surrogatepass"), tuple(steps))
+    kept = ~space
+    kept[1:] |= ~space[:-1]
+    kept[0] = True
+    return folded[kept], places[kept] if with_places else places
 
 
 def _expand(folded: NDArray[np.int32], text: str) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
@@ -179,6 +242,7 @@ def _scripts() -> NDArray[np.int8]:
     scripts[[_SPACE, ord(FIELD_BREAK.strip())]] = 0
     for start, end in _UNSPACED_RANGES:
         scripts[start : end + 1] = 2
+    scripts[ord(RUN)] = 2
     scripts[0xAC00:0xD7A4] = scripts[0x1100:0x1200] = scripts[0x3130:0x3190] = 3
     return scripts
 
@@ -211,6 +275,22 @@ def fold_terms(terms: Sequence[str]) -> list[str]:
 def fold_term(term: str) -> str:
     """Fold one term."""
     return fold(term).text.strip()
+
+
+class _Letters(dict[int, str]):
+    """What each character of a word is folded to, for str.translate; worked out when first met."""
+
+    def __missing__(self, point: int) -> str:
+        letter = self[point] = fold_character(chr(point))
+        return letter
+
+
+_LETTERS_FOLDED = _Letters()
+
+
+def fold_word(word: str) -> str:
+    """Fold one word of a text: as `fold_term`, but quicker for so few letters."""
+    return fold_term(word) if _PIECE.search(word) else word.translate(_LETTERS_FOLDED)
 
 
 def unspaced(character: str) -> bool:

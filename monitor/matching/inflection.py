@@ -9,7 +9,9 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 
-from monitor.matching.folding import fold_term, fold_terms
+import Stemmer
+
+from monitor.matching.folding import fold_terms, fold_word
 
 # Josa and what may follow them; longest first does not matter, all cuts are tried.
 _KOREAN = re.compile(
@@ -93,7 +95,7 @@ def keys(language: str, word: str, *, stemmed: bool = True) -> frozenset[str]:
 
     Not `stemmed`, only what its script attaches to a word is taken off.
     """
-    folded = fold_term(word)
+    folded = fold_word(word)
     found = {folded}
     if stemmed and language in _SNOWBALL:
         found.add(_stem(language, word))
@@ -106,7 +108,7 @@ def keys(language: str, word: str, *, stemmed: bool = True) -> frozenset[str]:
 @functools.lru_cache(maxsize=50_000)
 def term_keys(language: str, word: str, *, stemmed: bool = True) -> frozenset[str]:
     """The keys of which a text's word has to share one to be a form of a term's word."""
-    folded = fold_term(word)
+    folded = fold_word(word)
     found = {folded}
     if stemmed and language in _SNOWBALL:
         found.add(_stem(language, word))
@@ -120,14 +122,12 @@ _DECLINING = frozenset({"bg", "uk", "sr", "hr", "sk", "ka"})
 
 
 def _stem(language: str, word: str) -> str:
-    return "~" + fold_term(_stemmer(language)(word))
+    return "~" + fold_word(_stemmer(language)(word))
 
 
 @functools.cache
 def _stemmer(language: str) -> Callable[[str], str]:
-    import snowballstemmer
-
-    stem: Callable[[str], str] = snowballstemmer.stemmer(_SNOWBALL[language]).stemWord
+    stem: Callable[[str], str] = Stemmer.Stemmer(_SNOWBALL[language]).stemWord
     return stem
 
 
