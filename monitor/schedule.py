@@ -4,16 +4,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
+from datetime import UTC, datetime
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor.config import FeedConfig
+from monitor.feeds.rhythm import spread
 from monitor.supervise import end
-
-_POLLS_A_SECOND = 20  # while the first round is spread
 
 
 class Schedule:
@@ -32,7 +30,7 @@ class Schedule:
         feeds = list(feeds)
         for feed in feeds:
             trigger = IntervalTrigger(seconds=feed.every.total_seconds(), timezone=UTC)
-            first = now + spread(feed, len(feeds))
+            first = now + spread(feed.url, len(feeds), feed.every)
             self._scheduler.add_job(self._run, trigger, [feed], id=feed.url, next_run_time=first)
         self._scheduler.start()
 
@@ -49,10 +47,3 @@ class Schedule:
         task.add_done_callback(self._running.discard)
         with suppress(asyncio.CancelledError):
             await asyncio.shield(task)
-
-
-def spread(feed: FeedConfig, feeds: int) -> timedelta:
-    """How long after the start a feed is first polled: the same every time, other than its neighbours'."""
-    window = min(feed.every.total_seconds(), feeds / _POLLS_A_SECOND)
-    share = int.from_bytes(blake2b(feed.url.encode(), digest_size=4).digest()) / 2**32
-    return timedelta(seconds=window * share)

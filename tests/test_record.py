@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.feeds.record import GAPS, Record, size
@@ -80,6 +80,7 @@ def test_keys_are_short_and_each_its_own() -> None:
     assert all(len(key) <= 2 for key in every)
 
 
+steady = settings(derandomize=True, database=None, deadline=None, max_examples=300)
 TIMES = st.none() | st.datetimes(datetime(1971, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001 - hypothesis adds the zone
     lambda time: time.replace(microsecond=0)
 )
@@ -109,6 +110,7 @@ RECORDS = st.builds(
 )
 
 
+@steady
 @given(RECORDS)
 def test_what_is_written_is_read(record: Record) -> None:
     texts = record.encode()
@@ -116,6 +118,7 @@ def test_what_is_written_is_read(record: Record) -> None:
     assert size(texts) <= 700
 
 
+@steady
 @given(RECORDS, st.data())
 def test_a_broken_field_takes_no_other_with_it(record: Record, data: st.DataObject) -> None:
     texts = record.encode()

@@ -14,14 +14,13 @@ from monitor.articles.extract import extract
 from monitor.articles.html import plain_text
 from monitor.articles.language import detect, normal
 from monitor.articles.sentences import sentence_spans
-from monitor.config import FeedConfig, parse_duration
+from monitor.config import parse_duration
 from monitor.errors import PermanentError, TemporaryError, UnreadableError
 from monitor.feeds.parse import parse
 from monitor.matching.matcher import Matcher
 from monitor.models import Article, Evidence, Snippet, Source
 from monitor.rules.lexicon import Lexicon
 from monitor.rules.schema import RuleSchema, rule_of
-from monitor.schedule import spread
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -215,14 +214,6 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="is no duration"):
         parse_duration(text)
-
-
-def test_first_polls_are_spread_and_stay_where_they_are() -> None:
-    feeds = [FeedConfig.model_validate(f"https://a.example/{number}") for number in range(1000)]
-    seconds = [spread(feed, len(feeds)).total_seconds() for feed in feeds]
-    assert seconds == [spread(feed, len(feeds)).total_seconds() for feed in feeds]
-    assert max(seconds) <= 50
-    assert all(sum(second // 10 == slot for second in seconds) > 10 for slot in range(5))
 
 
 ADDRESSES = [
