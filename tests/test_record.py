@@ -196,9 +196,9 @@ def test_delay(before: Record, published: list[datetime | None], seconds: float 
 
 
 def test_a_streak_of_failures_ends_with_a_success() -> None:
-    once = LOOKED.after_failure(NOW - HOUR, "x" * 300)
+    once = LOOKED.after_failure(NOW - HOUR, "a\r\n b" * 100)
     twice = once.after_failure(NOW, "HTTP 410 Gone", gone=True)
-    assert (once.failures, once.first_failure, len(once.reason)) == (1, NOW - HOUR, 200)
+    assert (once.failures, once.first_failure, once.reason) == (1, NOW - HOUR, ("a b" * 67)[:200])
     assert (twice.failures, twice.first_failure, twice.reason, twice.gone) == (2, NOW - HOUR, "HTTP 410 Gone", 1)
     assert twice.last_success == LOOKED.last_success
     assert twice.after_success(NOW) == replace(LOOKED, last_success=NOW)

@@ -64,14 +64,14 @@ class Record:
         return replace(noted, last_success=now, failures=0, first_failure=None, reason="", gone=0)
 
     def after_failure(self, now: datetime, reason: str, *, gone: bool = False) -> Self:
-        """The feed could not be fetched or read; `gone`: it answered 410."""
+        """The feed could not be fetched or read, for a reason that is kept as one line; `gone`: it answered 410."""
         failures = self.failures + 1
         stray = bool(self.moved_to) and failures >= MOVED_AFTER
         return replace(
             self,
             failures=failures,
             first_failure=self.first_failure or now,
-            reason=_cut(reason, _MAX_REASON),
+            reason=_cut(" ".join(reason.split()), _MAX_REASON),
             gone=self.gone + gone,
             redirect_to="" if stray else self.redirect_to,
             redirects=0 if stray else self.redirects,
