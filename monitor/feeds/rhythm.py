@@ -80,7 +80,7 @@ def usual(record: Record, hints: Hints, limits: Limits, now: datetime) -> timede
     An interval is at most twice the wait before it, so that a clock which jumps stretches none beyond that.
     """
     if limits.every is not None:
-        return min(max(limits.every, _SECOND), _LONGEST)
+        return min(limits.every, _LONGEST)
     gap = rhythm(record, now)
     asked = max(record.wish or timedelta(), hints.fresh_for or timedelta())
     wait = max(_even_with(gap), min(asked, gap / 2, _MOST_BELIEVED))
@@ -97,7 +97,7 @@ def rhythm(record: Record, now: datetime) -> timedelta:
     """
     gaps = record.gaps
     known = timedelta(minutes=min(median(gaps), median(gaps[-_BURST:]))) if gaps else _UNKNOWN_GAP
-    silence = now - record.newest if record.newest and record.newest < now else timedelta()
+    silence = now - record.newest if record.newest else timedelta()
     return max(known, silence / 3)
 
 
