@@ -4,7 +4,7 @@ Times are aware datetimes in UTC. Offsets count Unicode code points.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -37,10 +37,26 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What an entry is known again by, as digests; 0 where it has no such thing.
+
+    `first` (40 bits) is of what identifies it best: its guid, or else its link, or else its words. `link` (32 bits) is
+    of its canonical link, which identifies it too where `own_link` says that no other entry of its document has it.
+    `words` (24 bits) is of its headline and lead.
+    """
+
+    first: int
+    link: int
+    words: int
+    own_link: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of a feed: the announcement of an article.
 
-    `key` identifies it within its feed; `content` and `summary` are HTML as the feed had them.
+    `key` identifies it within its feed's document, `identity` from one document to the next (None where nobody has
+    looked yet); `content` and `summary` are HTML as the feed had them.
     """
 
     key: str
@@ -51,15 +67,21 @@ class Entry:
     author: str = ""
     published: datetime | None = None
     language: str | None = None
+    guid: str = ""
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FeedDocument:
-    """A feed as it was parsed; entries in the order of the document."""
+    """A feed as it was parsed; entries in the order of the document.
+
+    `every` is how long its publisher asks to wait between two polls, None where the document does not say.
+    """
 
     title: str
     language: str | None
     entries: tuple[Entry, ...]
+    every: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
