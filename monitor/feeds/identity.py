@@ -54,6 +54,7 @@ def canonical(url: str) -> str:
         return url
     if parts.scheme not in _DEFAULT_PORTS or not host:
         return url
+    host = f"[{host}]" if ":" in host else host
     place = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
     path = _percent(parts.path, "/~!$&'()*+,;=:@").rstrip("/")
     asked = sorted(_percent(pair.replace("+", " "), "/~!$'()*,;:@=") for pair in parts.query.split("&") if _names(pair))
