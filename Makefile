@@ -22,6 +22,7 @@ lint: $(VENV)/installed-test
 
 bench: $(VENV)/installed-test
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench_feeds
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
