@@ -72,7 +72,8 @@ DOCUMENTS = {
 "url": "https://p.example/1", "title": "Ports closed", "content_text": "After the storm.",
 "date_published": "2026-11-23T13:00:00+01:00", "author": {"name": "A. Writer"}}]}""",
     "JSON Feed 1.1": b"""\xef\xbb\xbf{"version": "https://jsonfeed.org/version/1.1", "title": "Wire",
-"language": "en-gb", "items": [{"id": "w-1", "url": "/1", "title": "Ports closed", "content_html": "<p>After the storm.</p>",
+"language": "en-gb",
+"items": [{"id": "w-1", "url": "/1", "title": "Ports closed", "content_html": "<p>After the storm.</p>",
 "date_published": "2026-11-23T12:00:00Z", "authors": [{"name": "A. Writer"}, {"url": "x"}, 7]}]}""",
 }  # fmt: skip
 # What each of them does not have.
@@ -238,7 +239,7 @@ def test_the_feeds_of_a_page() -> None:
          "https://j.example/feed.json, https://p.example/news/sport/feed/, https://p.example/news/?format=rss"),
         (PAGE + b"<a href='/6.rss'>", "is a web page, not a feed; it links to: .*format=rss"),
         (b"<HTML><body>Down for maintenance", "is a web page that links to no feed"),
-        (b"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><body/></html>", "is a web page that .* no feed"),
+        (b"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'/>", "is a web page that .* no feed"),
         (b"", "is no feed: neither RSS nor Atom nor JSON Feed"), (b"Not found", "is no feed: neither .*"),
         (b"<opml><body/></opml>", "is no feed: .*"), (b"{", "is no JSON Feed: .*"), (b"{}", "is no JSON Feed: .*"),
         (b'{"version": "https://jsonfeed.org/version/1", "items": {}}', 'is no JSON Feed: "items" is no list'),
@@ -276,6 +277,7 @@ def test_broken_feeds_are_parsed_or_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("thousand", range(10))
 def test_ten_thousand_broken_feeds_are_parsed_or_refused(thousand: int) -> None:
     assert outcomes(range(1_000 * thousand, 1_000 * (thousand + 1))) == []
