@@ -254,6 +254,25 @@ def test_what_is_no_feed_says_what_it_is(body: bytes, reason: str) -> None:
     assert time.monotonic() - began < 5
 
 
+LAUGHS = "".join(f"<!ENTITY l{n} '{f'&l{n - 1};' * 10}'>" for n in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "<!ENTITY l9 SYSTEM 'file:///etc/passwd'>",
+        f"<!ENTITY l0 'lol'>{LAUGHS}",
+        "<!ENTITY % l9 SYSTEM 'file:///x'>%l9;",
+    ],
+)
+def test_entities_stand_for_nothing_that_costs_or_betrays(declared: str) -> None:
+    body = f"<!DOCTYPE rss [{declared}]>".encode() + rss("<item><title>T &l9;</title></item>")
+    [entry] = parse(body, URL).entries
+    assert entry.title.startswith("T")
+    assert len(entry.title) < 100
+    assert "root:" not in entry.title
+
+
 def test_a_tag_may_have_many_attributes() -> None:
     tag = " ".join(f"a{number}=''" for number in range(sax.MOST_ATTRIBUTES))
     assert plainly(rss(f"<item {tag}><title>T</title></item>")).entries[0].title == "T"

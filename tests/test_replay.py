@@ -158,7 +158,7 @@ def test_an_earlier_run_can_be_expected(tmp_path: Path, rules: Path) -> None:
         ("a.jsonl", b'{"text": "x"}\n{"text": }', "a.jsonl:2:10: not JSON: Expecting value"),
         ("a.jsonl", b'{"title": "x"}', 'a.jsonl:1:1: either "text" or "html" was expected'),
         ("a.jsonl", b"[1]", 'a.jsonl:1:1: an object such as {"text": "..."} was expected'),
-        ("a.xml", b"<html></html>", "a.xml: is no feed: neither RSS nor Atom nor JSON Feed"),
+        ("a.xml", b"<html></html>", "a.xml: is a web page that links to no feed"),
         ("a.json", b"{", "a.json: is no JSON Feed"),
         ("a.html", b"<html></html>", "a.html: holds no article text"),
         ("a.md", b"text", "a.md: no kind of fixture; known: .atom"),

@@ -24,7 +24,7 @@ _TRACKING = re.compile(
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PLAIN_ADDRESS = re.compile(r"https?://(?:www\.)?([a-z0-9][a-z0-9-]*\.[a-z0-9.-]*[a-z0-9](?:/[A-Za-z0-9._~-]+)*)/?")
-_TAG = re.compile(r"<[^>]*(>|$)")
+_TAG = re.compile(r"<[^>]*>?")
 _LEAD = 300  # characters without spaces
 _LEAD_HTML = 1_200  # characters of HTML in which the lead's end is looked for
 

@@ -13,12 +13,12 @@ from feedparser.datetimes import _parse_date as parse_date  # there is no public
 
 from monitor.articles.html import plain_text
 from monitor.errors import UnreadableError
-from monitor.feeds import json_feed, wellformed
+from monitor.feeds import json_feed, sax, wellformed
 from monitor.feeds.discover import feeds_in, is_page
 from monitor.feeds.entries import entry, text_of, told_apart
 from monitor.models import Entry, FeedDocument
 
-feedparser.api.PREFERRED_XML_PARSERS[:] = ["monitor.feeds.sax"]
+feedparser.api.PREFERRED_XML_PARSERS[:] = [sax.__name__]
 
 _SPACE = b"\xef\xbb\xbf \t\r\n"
 _NAMED = 5  # feeds of a web page that a message names
