@@ -17,7 +17,7 @@ from typing import Any
 
 from monitor import fixtures
 from monitor.alerts.retry import RetryPolicy
-from monitor.config import Config, FeedConfig
+from monitor.config import Config, FeedConfig, PerHostConfig
 from monitor.delivery import Deliverer
 from monitor.demo import DemoSite
 from monitor.dispatch import Dispatcher
@@ -180,9 +180,7 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[A
         matcher = matcher_of(config)
         if config.demo:
             config = _with_demo(config, stack)
-        http = await stack.enter_async_context(
-            Http(config.http.user_agent, config.http.timeout.total_seconds(), config.http.allow_private)
-        )
+        http = await stack.enter_async_context(Http(config.http))
         notifiers = _notifiers(config, http)
         server = None
         if not config.redis.url:
@@ -195,7 +193,7 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[A
         for name, count in (await forgotten(store, notifiers)).items():
             log.warning("%d deliveries wait for receiver=%s, which is configured no longer", count, name)
         workers = await stack.enter_async_context(Workers())
-        poller = Poller(http, Reader(http.get, workers), store, matcher=matcher, now=now, troubles=troubles)
+        poller = Poller(http, Reader(http.page, workers), store, matcher=matcher, now=now, troubles=troubles)
         log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))
         yield App(config, poller, store, notifiers=notifiers, server=server, troubles=troubles)
 
@@ -223,7 +221,10 @@ def _with_demo(config: Config, stack: AsyncExitStack) -> Config:
         update={
             "feeds": (*config.feeds, *feeds),
             "state_dir": state,
-            "http": config.http.model_copy(update={"allow_private": opened}),
+            # It is only this machine that has to keep pace.
+            "http": config.http.model_copy(
+                update={"allow_private": opened, "per_host": PerHostConfig(concurrency=20, rate=1000)}
+            ),
         }
     )
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from monitor import __version__, yamlfile
 from monitor.errors import InputError, Problem
-from monitor.models import FullText
+from monitor.models import Access, FullText
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -53,10 +53,26 @@ def _parse_http_url(value: str) -> str:
     return value.strip()
 
 
+def _one_line(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if not (name + text).isascii() or not (name + text).isprintable():
+            raise ValueError(f'the header "{name}" may hold only plain ASCII characters, on one line')
+    return value
+
+
+def _one_word(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if not re.fullmatch(r"[!-:<-~]*", name + text):
+            raise ValueError(f'the cookie "{name}" may hold only plain ASCII characters, and no space or semicolon')
+    return value
+
+
 OptionsOf = Callable[[str], type[BaseModel]]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_parse_network)]
 HttpUrl = Annotated[str, BeforeValidator(_parse_http_url)]
+Headers = Annotated[dict[str, str], AfterValidator(_one_line)]
+Cookies = Annotated[dict[str, str], AfterValidator(_one_word)]
 
 
 class Strict(BaseModel):
@@ -86,6 +102,13 @@ class RedisConfig(Strict):
         return value
 
 
+class AuthConfig(Strict):
+    """Who asks, where a site wants to know (basic authentication)."""
+
+    user: str
+    password: str
+
+
 class FeedConfig(Strict):
     """One feed; a bare URL is one too."""
 
@@ -95,6 +118,10 @@ class FeedConfig(Strict):
     tags: tuple[str, ...] = ()
     language: str | None = Field(None, description="its language, where it does not say so itself")
     full_text: FullText = Field("auto", description="auto: the page, or else the feed's own text; always; never")
+    headers: Headers = Field(default_factory=dict, description="sent to the feed's own site only")
+    cookies: Cookies = Field(default_factory=dict, description="sent to the feed's own site only")
+    auth: AuthConfig | None = Field(None, description="for the feed's own site only")
+    proxy: HttpUrl | None = Field(None, description="an HTTP proxy for this feed and its pages")
 
     @model_validator(mode="before")
     @classmethod
@@ -107,6 +134,12 @@ class FeedConfig(Strict):
         if value < timedelta(seconds=1):
             raise ValueError("a feed can be polled once a second at most; write 1s or more")
         return value
+
+    @property
+    def access(self) -> Access:
+        """How its pages are asked for; what is secret in it goes to the feed's own site only."""
+        auth = (self.auth.user, self.auth.password) if self.auth else None
+        return Access(self.url, self.headers, self.cookies, auth, self.proxy or "")
 
     @property
     def title(self) -> str:
@@ -138,12 +171,21 @@ class RouteConfig(Strict):
         return (value,) if isinstance(value, str) else value
 
 
+class PerHostConfig(Strict):
+    """How much is asked of one host; webhooks are not counted."""
+
+    concurrency: int = Field(2, ge=1, le=1000, description="requests at a time")
+    rate: float = Field(1.0, gt=0, description="requests a second in the long run; ten may come at once after a rest")
+
+
 class HttpConfig(Strict):
     """How feeds, pages and webhooks are reached."""
 
     user_agent: str = f"monitor/{__version__} (news feed monitor)"
     timeout: Duration = Field(timedelta(seconds=30), description="for one whole answer, redirects included")
     allow_private: tuple[Network, ...] = Field((), description="networks that may be reached though not public")
+    per_host: PerHostConfig = PerHostConfig()
+    robots: bool = Field(True, description="whether articles' pages that robots.txt forbids are left alone")
 
     @field_validator("user_agent")
     @classmethod

@@ -1,6 +1,6 @@
 """What can go wrong, in the words that a user is shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -29,10 +29,15 @@ class InputError(MonitorError):
 
 
 class FetchError(MonitorError):
-    """A feed or a page could not be fetched; says its URL and why."""
+    """A feed or a page could not be fetched; says its URL and why, and what the server answered if it did.
 
-    def __init__(self, url: str, reason: str, *, status: int | None = None) -> None:
-        self.url, self.reason, self.status = url, reason, status
+    `headers` are those of the answer, by lower-case name: retry-after is among them where the server said so.
+    """
+
+    def __init__(
+        self, url: str, reason: str, *, status: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.url, self.reason, self.status, self.headers = url, reason, status, headers or {}
         super().__init__(f"{url}: {reason}")
 
 

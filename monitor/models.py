@@ -3,7 +3,8 @@
 Times are aware datetimes in UTC. Offsets count Unicode code points.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -15,14 +16,49 @@ FullText = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """How the user wants the pages of one feed to be asked for.
+
+    Headers, cookies and `auth` (user, password) go to the origin of `url` and to no other; `proxy` is the URL of an
+    HTTP proxy for all that the feed leads to.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    auth: tuple[str, str] | None = None
+    proxy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """What a web server answered: the body is decompressed, not decoded."""
+    """What a web server answered: the body is decompressed, not decoded, and empty where nothing has changed.
+
+    `headers` are the answer's, by lower-case name. `moved_to` is where the permanent redirects led that stood
+    before any other; None where there were none.
+    """
 
     url: str
     body: bytes
-    content_type: str = ""
-    etag: str = ""
-    last_modified: str = ""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    moved_to: str | None = None
+
+    @property
+    def unchanged(self) -> bool:
+        return self.status == 304
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+    @property
+    def etag(self) -> str:
+        return self.headers.get("etag", "")
+
+    @property
+    def last_modified(self) -> str:
+        return self.headers.get("last-modified", "")
 
 
 @dataclass(frozen=True, slots=True)

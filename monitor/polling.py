@@ -11,7 +11,7 @@ from monitor.config import FeedConfig
 from monitor.errors import FetchError, MonitorError, StoreError
 from monitor.http import Http
 from monitor.matching.matcher import Matcher
-from monitor.models import Entry, FeedDocument, Page, Source
+from monitor.models import Access, Entry, FeedDocument, Page, Source
 from monitor.reading import Reader
 from monitor.store.redis import FeedState, Store
 from monitor.supervise import Troubles
@@ -58,8 +58,8 @@ class Poller:
 
     async def _poll(self, feed: FeedConfig) -> None:
         state = await self._store.feed_state(feed.url)
-        page = await self._http.get(feed.url, etag=state.etag, last_modified=state.last_modified)
-        if page is None or _same_body(page, state):
+        page = await self._http.get(feed.url, etag=state.etag, last_modified=state.last_modified, access=feed.access)
+        if page.unchanged or _same_body(page, state):
             return
         document = await self._reader.feed(page)
         handled, alerts = await self._handle_new(feed, document)
@@ -83,15 +83,15 @@ class Poller:
 
         async def handle(entry: Entry) -> int | None:
             async with places:
-                return await self._handle(entry, source)
+                return await self._handle(entry, source, feed.access)
 
         counts = await asyncio.gather(*(handle(entries[key]) for key in new))
         return None not in counts, sum(count or 0 for count in counts)
 
-    async def _handle(self, entry: Entry, source: Source) -> int | None:
+    async def _handle(self, entry: Entry, source: Source, access: Access) -> int | None:
         """Take one entry the whole way; returns how many alerts it raised, None where it has to be tried again."""
         try:
-            article = await self._reader.article(entry, source)
+            article = await self._reader.article(entry, source, access=access)
             alerts = alerts_for(self.matcher.match(article), article, self.matcher.by_id, self._now())
             published = await self._store.publish(alerts, source.url, entry.key, self._now())
         except StoreError:

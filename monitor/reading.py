@@ -7,7 +7,7 @@ from typing import Protocol
 from monitor.articles.html import plain_text
 from monitor.articles.language import detect
 from monitor.errors import FetchError, UnreadableError, WorkerError
-from monitor.models import Article, Entry, Extracted, FeedDocument, Page, Source
+from monitor.models import Access, Article, Entry, Extracted, FeedDocument, Page, Source
 from monitor.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -17,12 +17,12 @@ PAGE_DEADLINE = 15.0  # seconds
 
 
 class PageSource(Protocol):
-    """Where pages come from: the web, or for `replay` nowhere."""
+    """Where pages come from: the web, or for `replay` nowhere. None is no page, and no failure either."""
 
-    def __call__(self, url: str) -> Awaitable[Page | None]: ...
+    def __call__(self, url: str, access: Access | None = None) -> Awaitable[Page | None]: ...
 
 
-async def no_pages(url: str) -> None:
+async def no_pages(url: str, access: Access | None = None) -> None:
     """The page source of whoever has no network."""
     return
 
@@ -38,10 +38,15 @@ class Reader:
         """Parse a feed document; raises UnreadableError or WorkerError."""
         return await self._workers.run(_parse, page.body, page.url, page.content_type, deadline=FEED_DEADLINE)
 
-    async def article(self, entry: Entry, source: Source, identity: str = "") -> Article:
-        """The article behind an entry: its page's text, or else what the feed itself has of it."""
+    async def article(
+        self, entry: Entry, source: Source, identity: str = "", *, access: Access | None = None
+    ) -> Article:
+        """The article behind an entry: its page's text, or else what the feed itself has of it.
+
+        `access` is how the user wants the feed's pages to be asked for.
+        """
         own = plain_text(entry.content) or plain_text(entry.summary)
-        page = await self._page(entry, source)
+        page = await self._page(entry, source, access)
         text = page.text if page and len(page.text) >= len(own) else own
         declared = entry.language or (page.language if page else None) or source.language
         return Article(
@@ -59,12 +64,12 @@ class Reader:
         """The article of a page; raises UnreadableError or WorkerError."""
         return await self._workers.run(_extract, html, url, deadline=PAGE_DEADLINE)
 
-    async def _page(self, entry: Entry, source: Source) -> Extracted | None:
+    async def _page(self, entry: Entry, source: Source, access: Access | None) -> Extracted | None:
         """Fetch and extract an entry's page; None, with a line in the log, where that fails."""
         if source.full_text == "never" or not entry.url:
             return None
         try:
-            page = await self._pages(entry.url)
+            page = await self._pages(entry.url, access)
             return await self.extract(page.body, page.url) if page else None
         except (FetchError, UnreadableError, WorkerError) as error:
             reason = error.reason if isinstance(error, FetchError) else str(error)

@@ -45,7 +45,7 @@ def configure(folder: Path, site: Site, **changes: Any) -> Path:
         "rules": ["rules.yaml"],
         "feeds": [{"url": f"{site.url}/feed", "every": "1s"}],
         "receivers": {"hook": {"type": "webhook", "url": f"{site.url}/hook"}},
-        "http": {"allow_private": ["127.0.0.0/8"]},
+        "http": {"allow_private": ["127.0.0.0/8"], "per_host": {"concurrency": 50, "rate": 1000}},
         "redis": {"lease": "1s"},
     }
     file = folder / "monitor.yaml"

@@ -23,6 +23,7 @@ DOORS = {
     "apscheduler": {"schedule"},
     "httpx": {"http"},
     "httpcore": {"http"},
+    "protego": {"http"},
     "redis": {"store"},
     "click": {"cli"},
     "ahocorasick_rs": {"matching"},

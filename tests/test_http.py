@@ -1,22 +1,35 @@
 """The door to the web, against a real server: bombs, redirects, private addresses, slow answers."""
 
 import gzip
-import ipaddress
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from monitor.config import HttpConfig
 from monitor.errors import FetchError
 from monitor.http import MAX_BODY, Http
 from tests.site import Reply, Site
 
-LOOPBACK = (ipaddress.ip_network("127.0.0.1/32"),)
+OPEN = HttpConfig.model_validate(
+    {
+        "user_agent": "monitor-test/1",
+        "timeout": "5s",
+        "allow_private": ["127.0.0.1/32"],
+        "per_host": {"concurrency": 50, "rate": 1000},
+    }
+)
+
+
+def opened(**changes: Any) -> HttpConfig:
+    """The settings of the tests with some of them changed, as a user writes them."""
+    return HttpConfig.model_validate(OPEN.model_dump() | changes)
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[Http]:
-    async with Http("monitor-test/1", timeout=5, opened=LOOPBACK) as http:
+    async with Http(OPEN) as http:
         yield http
 
 
@@ -25,7 +38,6 @@ async def test_a_page_with_its_validators(http: Http, site: Site) -> None:
         gzip.compress(b"text"), headers={"Content-Encoding": "gzip", "ETag": '"1"', "Last-Modified": "x"}
     )
     page = await http.get(f"{site.url}/")
-    assert page
     assert (page.body, page.etag, page.last_modified) == (b"text", '"1"', "x")
     [request] = site.requests
     assert request.headers["user-agent"] == "monitor-test/1"
@@ -49,7 +61,10 @@ async def test_a_page_with_its_validators(http: Http, site: Site) -> None:
             "169.254.169.254 is no public address",
         ),
         (Reply(status=302, headers={"Location": "http://127.0.0.1:1/"}), "no connection to 127.0.0.1:1"),
-        (Reply(status=302, headers={"Location": "file:///etc/passwd"}), "unsupported protocol"),
+        (
+            Reply(status=302, headers={"Location": "file:///etc/passwd"}),
+            'redirected to "file:///etc/passwd"; only http:// and https:// are fetched',
+        ),
         (Reply(status=404), "HTTP 404 Not Found"),
     ],
 )
@@ -76,7 +91,7 @@ async def test_urls_on_which_programs_disagree(http: Http) -> None:
 
 async def test_a_name_is_checked_after_it_is_resolved(site: Site) -> None:
     port = site.url.rpartition(":")[2]
-    async with Http("t", timeout=5) as closed:
+    async with Http(HttpConfig()) as closed:
         with pytest.raises(FetchError, match=r"localhost \((127.0.0.1|::1)\) is no public address"):
             await closed.get(f"http://localhost:{port}/")
     assert site.requests == []
@@ -85,7 +100,7 @@ async def test_a_name_is_checked_after_it_is_resolved(site: Site) -> None:
 async def test_a_whole_answer_has_its_deadline(site: Site) -> None:
     release = threading.Event()
     site.replies["/"] = Reply(wait=lambda: (release.wait(10), None)[1])
-    async with Http("t", timeout=0.2, opened=LOOPBACK) as http:
+    async with Http(opened(timeout="200ms")) as http:
         with pytest.raises(FetchError, match=r"no whole answer within 0.2 s"):
             await http.get(f"{site.url}/")
     release.set()

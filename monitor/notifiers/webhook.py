@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.config import HttpUrl
+from monitor.config import Headers, HttpUrl
 from monitor.errors import FetchError, PermanentError, TemporaryError
 from monitor.http import Answer, Http
 from monitor.models import Notification
@@ -21,15 +21,7 @@ class WebhookOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: HttpUrl
-    headers: dict[str, str] = Field(default_factory=dict, description="such as Authorization: Bearer ${TOKEN}")
-
-    @field_validator("headers")
-    @classmethod
-    def _one_line(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            if not (name + text).isascii() or not (name + text).isprintable():
-                raise ValueError(f'the header "{name}" may hold only plain ASCII characters, on one line')
-        return value
+    headers: Headers = Field(default_factory=dict, description="such as Authorization: Bearer ${TOKEN}")
 
 
 class Webhook:
