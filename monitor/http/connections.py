@@ -54,14 +54,19 @@ class Connections(httpx.AsyncBaseTransport):
         except BaseException:
             await connection.aclose()
             raise
-        stream = _Body(answer, connection)
-        return httpx.Response(answer.status, headers=answer.headers, stream=stream, extensions=answer.extensions)
+        return httpx.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=_Body(answer, connection),
+            extensions=answer.extensions,
+            request=request,
+        )
 
     def _way_for(self, request: httpx.Request) -> httpcore.AsyncConnectionPool:
         """What makes the connection: httpcore's pools know how, and hold none that they only make."""
-        proxy = httpx.URL(request.extensions.get("proxy") or "")
-        if not proxy.host:
+        if not request.extensions.get("proxy"):
             return self._direct
+        proxy = httpx.URL(request.extensions["proxy"])
         address = written_address(request.url.host)
         if address and not is_allowed(address, self._opened):
             raise httpcore.ConnectError(f"{request.url.host} {_REMEDY}")

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
@@ -20,7 +19,7 @@ from monitor.http.connections import FAILURES, Connections
 from monitor.http.limits import CrowdedError, Limits
 from monitor.http.lookups import Lookups, Resolve
 from monitor.http.robots import Robots
-from monitor.http.targets import headers_for, redirected, target_of
+from monitor.http.targets import headers_for, lowered, redirected, target_of
 from monitor.models import Access, Page
 
 MAX_REDIRECTS = 5
@@ -43,26 +42,27 @@ class Http:
         self._timeout = config.timeout.total_seconds()
         self._limits = Limits(config.per_host.concurrency, config.per_host.rate)
         self._robots = Robots(config.user_agent) if config.robots else None
-        self._client = httpx.AsyncClient(
-            transport=Connections(config.allow_private, resolve or Lookups()),
-            trust_env=False,
-            timeout=httpx.Timeout(None),
-            headers={"User-Agent": config.user_agent, "Accept-Encoding": "gzip", "Connection": "close"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # a jar that takes none
-        )
+        # The client of httpx would keep the cookies of every site, in one jar for all feeds.
+        self._connections = Connections(config.allow_private, resolve or Lookups())
+        self._headers = {
+            "user-agent": config.user_agent,
+            "accept": "*/*",
+            "accept-encoding": "gzip",
+            "connection": "close",
+        }
 
     async def __aenter__(self) -> "Http":
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._client.aclose()
+        await self._connections.aclose()
 
     async def get(self, url: str, *, etag: str = "", last_modified: str = "", access: Access | None = None) -> Page:
         """Fetch a feed; the page is `unchanged` where it is as `etag` and `last_modified` have it.
 
         Redirects are followed. Raises FetchError, also for any status besides 2xx and 304.
         """
-        conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        conditions = {"if-none-match": etag, "if-modified-since": last_modified}
         conditions = {name: value for name, value in conditions.items() if value}
         page = await self._follow(url, conditions, access or Access(url), robots=None)
         assert page is not None  # noqa: S101 - no robots.txt was asked
@@ -74,7 +74,7 @@ class Http:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a body; redirects are answers like others. Raises FetchError where no answer comes."""
-        request = self._client.build_request("POST", target_of(url), headers=headers, content=body)
+        request = httpx.Request("POST", target_of(url), headers=self._headers | lowered(headers), content=body)
         response, answer = await self._exchange(request, self._timeout)
         return Answer(response.status_code, dict(response.headers), answer[:1000])
 
@@ -86,8 +86,8 @@ class Http:
         for _ in range(MAX_REDIRECTS + 1):
             if robots and not await self._allowed(robots, target, access):
                 return None
-            headers = {**conditions, **headers_for(target, access)}
-            request = self._client.build_request("GET", target, headers=headers, extensions={"proxy": access.proxy})
+            headers = {**self._headers, **conditions, **headers_for(target, access)}
+            request = httpx.Request("GET", target, headers=headers, extensions={"proxy": access.proxy})
             async with self._place(target):
                 began = asyncio.get_running_loop().time()
                 response, body = await self._exchange(request, left)
@@ -104,7 +104,7 @@ class Http:
         url = str(request.url)
         try:
             async with asyncio.timeout(seconds):
-                response = await self._client.send(request, stream=True)
+                response = await self._connections.handle_async_request(request)
                 try:
                     if request.method == "GET" and response.has_redirect_location:
                         return response, b""

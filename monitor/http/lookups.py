@@ -20,7 +20,8 @@ class Lookups:
     The threads are daemons: a look-up cannot be broken off, and the end of the process must not wait for one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, look_up: Callable[[str], list[Address]] | None = None) -> None:
+        self._ask = look_up or addresses_of
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def __call__(self, host: str) -> Sequence[Address]:
@@ -33,7 +34,7 @@ class Lookups:
     def _look_up(self, host: str, loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[list[Address]]") -> None:
         outcome: list[Address] | OSError
         try:
-            outcome = addresses_of(host)
+            outcome = self._ask(host)
         except OSError as error:
             outcome = error
         with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits any longer
