@@ -1,0 +1,129 @@
+"""Figures of the door to the web, against a local server in a process of its own, reached by 1,000 host names.
+
+What is measured and its reference ask for the same paths in turns: a server that answers 304 to whoever sends an ETag.
+"""
+
+import asyncio
+import ipaddress
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from multiprocessing.connection import Connection
+
+import httpx
+
+from monitor.addresses import Address
+from monitor.config import HttpConfig
+from monitor.http import Http
+from tests.bench import report
+
+HOSTS = 1_000
+AT_ONCE = 50
+ROUNDS = 5
+ETAG = '"1"'
+ANSWER = b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\nCache-Control: max-age=300\r\n'
+SETTINGS = HttpConfig.model_validate(
+    {"allow_private": ["127.0.0.0/8"], "per_host": {"concurrency": AT_ONCE, "rate": 1e6}}
+)
+
+
+class _Server(asyncio.Protocol):
+    """Answers every request with the same 304, and closes where it is asked to."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._received = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while b"\r\n\r\n" in self._received:
+            request, _, self._received = self._received.partition(b"\r\n\r\n")
+            close = b"connection: close" in request.lower()
+            self._transport.write(ANSWER + (b"Connection: close\r\n\r\n" if close else b"\r\n"))
+            if close:
+                self._transport.close()
+
+
+def _serve(port_to: Connection) -> None:
+    async def serve() -> None:
+        server = await asyncio.get_running_loop().create_server(_Server, "0.0.0.0", 0, backlog=4096)
+        port_to.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+async def resolve(host: str) -> Sequence[Address]:
+    """`h17.example` is 127.0.0.18: as many addresses as names, which a bare client reaches without any resolver."""
+    return [address(int(host.removeprefix("h").removesuffix(".example")))]
+
+
+def address(number: int) -> Address:
+    return ipaddress.ip_address("127.0.0.1") + number
+
+
+async def all_of(ask: Callable[[str], Awaitable[object]], urls: Sequence[str]) -> tuple[float, float]:
+    """Ask for all, 50 at a time; returns the seconds on the clock and on the processor."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(url: str) -> None:
+        async with places:
+            await ask(url)
+
+    began, used = time.perf_counter(), time.process_time()
+    await asyncio.gather(*map(one, urls))
+    return time.perf_counter() - began, time.process_time() - used
+
+
+async def bench_many_hosts(port: int) -> None:
+    """One poll of each of 1,000 hosts; the reference is httpx as it comes, without looking anything up."""
+    named = [f"http://h{number}.example:{port}/feed" for number in range(HOSTS)]
+    bare = [f"http://{address(number)}:{port}/feed" for number in range(HOSTS)]
+    pairs = []
+    for _ in range(ROUNDS):
+        async with Http(SETTINGS, resolve) as http:
+            ours = await all_of(lambda url: http.get(url, etag=ETAG), named)
+        async with httpx.AsyncClient() as client:
+            theirs = await all_of(lambda url: client.get(url, headers={"If-None-Match": ETAG}), bare)
+        pairs.append((ours, theirs))
+    polls = HOSTS / statistics.median(ours[0] for ours, _ in pairs)
+    ratio = statistics.median(theirs[0] / ours[0] for ours, theirs in pairs)
+    report("polls of 1000 hosts", polls, "polls/s", "bare httpx loop, same requests", ratio, ">= 0.8")
+    used = statistics.median(ours[1] for ours, _ in pairs) / HOSTS
+    ratio = statistics.median(ours[1] / theirs[1] for ours, theirs in pairs)
+    report("processor time of a poll", used * 1e6, "us", "bare httpx loop, same requests", ratio, "<= 1.25")
+
+
+async def bench_one_host(port: int) -> None:
+    """50 feeds on one host, polled at a time, 20 times over; the reference is httpx's default client."""
+    named = [f"http://h0.example:{port}/feed{number}" for number in range(AT_ONCE)] * 20
+    bare = [url.replace("h0.example", "127.0.0.1") for url in named]
+    ratios, polls = [], []
+    async with Http(SETTINGS, resolve) as http, httpx.AsyncClient() as client:
+        for _ in range(ROUNDS):
+            ours = await all_of(lambda url: http.get(url, etag=ETAG), named)
+            theirs = await all_of(lambda url: client.get(url, headers={"If-None-Match": ETAG}), bare)
+            polls.append(len(named) / ours[0])
+            ratios.append(theirs[0] / ours[0])
+    shown, ratio = statistics.median(polls), statistics.median(ratios)
+    report("polls of 50 feeds on one host", shown, "polls/s", "httpx's default client", ratio, ">= 5")
+
+
+def main() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most), most))
+    ours, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+    server.start()
+    port = ours.recv()
+    asyncio.run(bench_many_hosts(port))
+    asyncio.run(bench_one_host(port))
+    server.kill()
+    server.join()
+
+
+if __name__ == "__main__":
+    main()
