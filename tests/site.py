@@ -27,6 +27,11 @@ class Reply:
     wait: Callable[[], None] | None = None
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # of the five that are usual a sixth waits for a second
+
+
 class Site:
     """`replies` maps a path to what it answers, a Reply or a function of the request; others are 404."""
 
@@ -34,8 +39,7 @@ class Site:
         self.replies: dict[str, Reply | Callable[[Request], Reply]] = {}
         self.requests: list[Request] = []
         handler = type("Handler", (_Handler,), {"site": self})
-        self._server = ThreadingHTTPServer((host, 0), handler)
-        self._server.daemon_threads = True
+        self._server = _Server((host, 0), handler)
         self.port = self._server.server_port
         self.url = f"http://{host}:{self.port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -34,7 +35,8 @@ class _Site:
 class Robots:
     """The robots.txt of the sites asked of last, each for a day."""
 
-    def __init__(self, user_agent: str) -> None:
+    def __init__(self, user_agent: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._name = user_agent.partition("/")[0].strip().lower()
         self._sites: dict[str, _Site] = {}
 
@@ -46,7 +48,7 @@ class Robots:
         site = self._sites.pop(origin, None) or _Site()
         self._sites[origin] = site  # the one asked of last stands last
         async with site.asking:
-            if site.until <= asyncio.get_running_loop().time():
+            if site.until <= self._clock():
                 await self._ask(site, f"{origin}/robots.txt", fetch)
         if site.rules is not None and site.rules.can_fetch(origin + target, self._name):
             return True
@@ -58,7 +60,7 @@ class Robots:
 
     async def _ask(self, site: _Site, url: str, fetch: Callable[[str], Awaitable[Page]]) -> None:
         """Read what a site says: no robots.txt forbids nothing; one that cannot be had, for now, everything."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         try:
             text = (await fetch(url)).body[:_READ].decode("utf-8-sig", "replace")
         except FetchError as error:
