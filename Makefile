@@ -23,6 +23,7 @@ lint: $(VENV)/installed-test
 bench: $(VENV)/installed-test
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench_feeds
+	@$(BIN)/python -m tests.bench_http
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -4,7 +4,10 @@ import asyncio
 import itertools
 import re
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 
@@ -16,6 +19,7 @@ from monitor.errors import FetchError
 from monitor.http import Http
 from monitor.http.lookups import Lookups, addresses_of, written_address
 from monitor.models import Access
+from tests.conftest import REPOSITORY
 from tests.site import Reply, Site, serving
 
 NAMES = {
@@ -280,3 +284,28 @@ async def test_a_blocked_look_up_holds_nobody_up(http: Http) -> None:
     await asyncio.wait(waiting)
     release.set()
     assert [str(address) for address in await lookups("blocked.example")] == ["127.0.0.2"]
+
+
+def test_the_end_of_the_process_waits_for_no_look_up() -> None:
+    program = (
+        "import asyncio, threading\n"
+        "from monitor.http.lookups import Lookups\n"
+        "async def main():\n"
+        "    asyncio.ensure_future(Lookups(lambda host: threading.Event().wait())('blocked.example'))\n"
+        "    await asyncio.sleep(0)\n"
+        "asyncio.run(main())\n"
+    )
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, cwd=REPOSITORY)
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.slow
+async def test_a_name_server_that_does_not_answer() -> None:
+    async def silent(host: str) -> Sequence[Address]:
+        await asyncio.Event().wait()
+        return []
+
+    async with Http(HttpConfig(), silent) as http:
+        with pytest.raises(FetchError, match=r"a\.example cannot be resolved within 10 s"):
+            await http.get("http://a.example/")
