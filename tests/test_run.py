@@ -111,7 +111,7 @@ def test_a_feed_or_page_that_fails_is_said_once_and_the_others_go_on(tmp_path: P
         wait_until(lambda: len(site.asked("/error")) > 2)
     log = (tmp_path / "log").read_text()
     for line in (
-        f"feed failed url={site.url}/broken reason='is no feed: neither RSS nor Atom nor JSON Feed'",
+        f"feed failed url={site.url}/broken reason='is a web page that links to no feed'",
         f"feed failed url={site.url}/error reason='HTTP 500 Internal Server Error'",
         f"feed failed url={site.url}/nothing reason='HTTP 404 Not Found'",
         "feed failed url=http://10.1.2.3/feed reason='10.1.2.3 is no public address; http.allow_private can open its",
