@@ -9,6 +9,7 @@ import pytest
 
 from monitor import config, notifiers
 from monitor.errors import InputError
+from monitor.models import Access
 
 
 def load(folder: Path, text: str, environ: dict[str, str] | None = None) -> config.Config:
@@ -33,11 +34,21 @@ rules: [rules, more/rules.yaml]
 feeds:
   - https://a.example/feed
   - {url: https://b.example/rss, name: B, every: 1m30s, tags: [x, no], language: nb, full_text: never}
+  - url: https://c.example/rss
+    headers: {X-Key: "${TOKEN}"}
+    cookies: {session: abc}
+    auth: {user: me, password: "${TOKEN}"}
+    proxy: http://proxy.example:3128
 receivers:
   desk: {type: file, path: out/alerts.ndjson}
   hook: {type: webhook, url: "https://h.example/in", headers: {Authorization: "Bearer ${TOKEN}"}}
 route: {receiver: [desk, hook]}
-http: {user_agent: me, timeout: 10s, allow_private: [10.0.0.0/8, "::1/128"]}
+http:
+  user_agent: me
+  timeout: 10s
+  allow_private: [10.0.0.0/8, "::1/128"]
+  per_host: {concurrency: 4, rate: 0.5}
+  robots: false
 """,
         {"TOKEN": "s3cret"},
     )
@@ -45,10 +56,19 @@ http: {user_agent: me, timeout: 10s, allow_private: [10.0.0.0/8, "::1/128"]}
     assert loaded.redis.lease == timedelta(seconds=5)
     assert loaded.state_dir == tmp_path / "var"
     assert loaded.rules == (tmp_path / "rules", tmp_path / "more/rules.yaml")
-    assert [feed.title for feed in loaded.feeds] == ["a.example", "B"]
+    assert [feed.title for feed in loaded.feeds] == ["a.example", "B", "c.example"]
     assert loaded.feeds[0].every == timedelta(minutes=5)
     assert loaded.feeds[1].tags == ("x", "no"), "a bare no is Norwegian, not false"
     assert loaded.feeds[1].every == timedelta(seconds=90)
+    assert loaded.feeds[0].access == Access("https://a.example/feed")
+    assert loaded.feeds[2].access == Access(
+        "https://c.example/rss",
+        {"X-Key": "s3cret"},
+        {"session": "abc"},
+        auth=("me", "s3cret"),
+        proxy="http://proxy.example:3128",
+    )
+    assert (loaded.http.per_host.concurrency, loaded.http.per_host.rate, loaded.http.robots) == (4, 0.5, False)
     assert loaded.receivers["desk"].options["path"] == tmp_path / "out/alerts.ndjson"
     assert loaded.receivers["hook"].options["headers"] == {"Authorization": "Bearer s3cret"}
     assert loaded.route_to == ("desk", "hook")
@@ -161,3 +181,26 @@ def test_where_it_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert config.find(environ) == tmp_path / "xdg/monitor/monitor.yaml"
     Path("monitor.yaml").touch()
     assert config.find(environ) == Path("monitor.yaml")
+
+
+def test_what_is_sent_to_a_site_is_checked(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path,
+        """\
+feeds:
+  - url: https://a.example/feed
+    headers: {X-Key: "two\\nlines"}
+    cookies: {session: "a; b"}
+    auth: {user: me}
+    proxy: socks5://proxy.example
+http: {per_host: {concurrency: 0, rate: 0}}
+""",
+    ) == [
+        'monitor.yaml:3:5: headers: the header "X-Key" may hold only plain ASCII characters, on one line',
+        'monitor.yaml:4:5: cookies: the cookie "session" may hold only plain ASCII characters, and no space or semicolon',
+        'monitor.yaml:5:5: "password" is missing',
+        'monitor.yaml:6:5: proxy: "socks5://proxy.example" is no URL that can be fetched; '
+        "it has to begin with http:// or https://",
+        'monitor.yaml:7:19: concurrency: should be greater than or equal to 1, not "0"',
+        'monitor.yaml:7:35: rate: should be greater than 0, not "0"',
+    ]

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from monitor.http.robots import Robots, relevant
 from monitor.models import Entry, Page, Source
 from monitor.reading import Reader
 from monitor.workers import Workers
-from tests.site import Reply, Request, Site, wait_until
+from tests.daemon import configure, monitor
+from tests.site import Reply, Request, Site, item, rss, serving, wait_until
 
 
 async def resolve(host: str) -> Sequence[Address]:
@@ -246,3 +248,24 @@ async def test_a_robots_txt_that_means_ill(text: str) -> None:
 )
 def test_whose_rules_are_read(line: str, kept: bool) -> None:
     assert (relevant(line, "monitor") == line) is kept
+
+
+def test_a_feed_and_its_pages_are_asked_for_as_the_user_says(tmp_path: Path, site: Site) -> None:
+    """Its secrets go to its own site; the pages it has elsewhere are fetched without them."""
+    with serving() as other:
+        site.replies |= {
+            "/feed": Reply(rss(item("1", "One", "", f"{site.url}/1"), item("2", "Two", "", f"{other.url}/2"))),
+            "/1": Reply(b"<p>A page</p>"),
+        }
+        other.replies["/2"] = Reply(b"<p>Another page</p>")
+        secret = {"headers": {"X-Key": "k"}, "cookies": {"c": "1"}, "auth": {"user": "me", "password": "p"}}
+        config = configure(tmp_path, site, feeds=[{"url": f"{site.url}/feed", **secret}])
+        result = monitor("run", "--config", config, "--once")
+        assert result.returncode == 0, result.stderr
+        for path in ("/feed", "/1", "/robots.txt"):
+            [request] = site.asked(path)
+            assert request.headers["x-key"] == "k"
+            assert request.headers["cookie"] == "c=1"
+            assert request.headers["authorization"] == "Basic bWU6cA=="
+        [request] = other.asked("/2")
+    assert not {"x-key", "cookie", "authorization"} & set(request.headers)

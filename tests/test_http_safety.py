@@ -3,13 +3,16 @@
 import asyncio
 import itertools
 import re
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -309,3 +312,44 @@ async def test_a_name_server_that_does_not_answer() -> None:
     async with Http(HttpConfig(), silent) as http:
         with pytest.raises(FetchError, match=r"a\.example cannot be resolved within 10 s"):
             await http.get("http://a.example/")
+
+
+def certificate_of_a_example(folder: Path) -> ssl.SSLContext:
+    """Make cert.pem and key.pem for the name a.example, and a server's context with them."""
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    named = ["-subj", "/CN=a.example", "-addext", "subjectAltName=DNS:a.example"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run([*made, *named, *files], check=True, capture_output=True)
+    secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secured.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return secured
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="makes its certificate with openssl")
+async def test_a_certificate_is_for_the_name_and_not_for_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secured = certificate_of_a_example(tmp_path)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere")
+        await writer.drain()
+        writer.close()
+
+    async def loopback(host: str) -> Sequence[Address]:
+        return addresses_of("127.0.0.1")
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=secured)
+    port = server.sockets[0].getsockname()[1]
+    settings = HttpConfig.model_validate({"allow_private": ["127.0.0.1/32"]})
+    async with Http(settings, loopback) as http:
+        with pytest.raises(FetchError, match="certificate verify failed"):
+            await http.get(f"https://a.example:{port}/")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    async with Http(settings, loopback) as http:
+        assert (await http.get(f"https://a.example:{port}/")).body == b"here"
+        for other in ("b.example", "127.0.0.1"):
+            with pytest.raises(FetchError, match="certificate verify failed"):
+                await http.get(f"https://{other}:{port}/")
+    server.close()
