@@ -197,7 +197,8 @@ http: {per_host: {concurrency: 0, rate: 0}}
 """,
     ) == [
         'monitor.yaml:3:5: headers: the header "X-Key" may hold only plain ASCII characters, on one line',
-        'monitor.yaml:4:5: cookies: the cookie "session" may hold only plain ASCII characters, and no space or semicolon',
+        'monitor.yaml:4:5: cookies: the cookie "session" may hold only plain ASCII characters, '
+        "and no space or semicolon",
         'monitor.yaml:5:5: "password" is missing',
         'monitor.yaml:6:5: proxy: "socks5://proxy.example" is no URL that can be fetched; '
         "it has to begin with http:// or https://",

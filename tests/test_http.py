@@ -247,6 +247,7 @@ async def test_what_never_ends_is_ended(speak: Callable[[socket.socket], None], 
         (gzip.compress(b"long " * 100_000), b"long " * 100_000),
         (b"", b""),
     ],
+    ids=["members", "padding", "long", "empty"],
 )
 async def test_gzip(http: Http, site: Site, body: bytes, read: bytes) -> None:
     site.replies["/"] = Reply(body, headers={"Content-Encoding": "gzip"})

@@ -133,10 +133,13 @@ async def test_what_robots_txt_forbids(site: Site, text: str, path: str, allowed
 @pytest.mark.parametrize(
     ("status", "allowed"), [(404, True), (401, True), (403, True), (429, True), (500, False), (503, False)]
 )
-async def test_where_robots_txt_is_no_answer(site: Site, status: int, allowed: bool) -> None:
+async def test_where_robots_txt_is_no_answer(
+    site: Site, status: int, allowed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     site.replies |= {"/robots.txt": Reply(status=status), "/a": Reply(b"here")}
     async with door() as http:
         assert (await http.page(f"{site.url}/a") is not None) is allowed
+    assert (f"robots.txt of site={site.url} cannot be had (HTTP {status}" in caplog.text) is not allowed
 
 
 async def test_robots_txt_is_asked_for_once(site: Site, caplog: pytest.LogCaptureFixture) -> None:

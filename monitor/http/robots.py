@@ -23,9 +23,10 @@ _AGENT = re.compile(r"^\s*user[- ]?agent[\s:]+([^#]*)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class _Site:
-    """What one origin said; `rules` is None where it could not say anything."""
+    """What one origin said; `rules` is None where it could not say anything, which `failure` gives the reason of."""
 
     rules: Protego | None = None
+    failure: str = ""
     until: float = 0.0
     size: int = 0
     said: bool = False
@@ -54,7 +55,7 @@ class Robots:
             return True
         if not site.said:
             site.said = True
-            why = "forbids some of its pages to us" if site.rules else "cannot be read, which forbids its pages"
+            why = "forbids some of its pages to us" if site.rules else f"cannot be had ({site.failure})"
             log.warning("robots.txt of site=%s %s; the feed's own text is used, as for %s", origin, why, target)
         return False
 
@@ -65,7 +66,8 @@ class Robots:
             text = (await fetch(url)).body[:_READ].decode("utf-8-sig", "replace")
         except FetchError as error:
             if error.status is None or error.status >= 500:
-                site.until = now + _SILENCE_GOOD_FOR  # what it said before goes on to hold
+                # What it said before goes on to hold.
+                site.until, site.failure = now + _SILENCE_GOOD_FOR, error.reason
                 return
             text = ""
         if site.rules is None:
