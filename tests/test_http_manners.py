@@ -217,6 +217,10 @@ async def test_what_robots_keeps_has_a_bound() -> None:
     assert len(robots._sites) < 25
     assert await robots.allow("http://59.example", "/x", web.fetch)
     assert web.asked == 60
+    web.answer = None
+    for number in range(3_000):
+        assert not await robots.allow(f"http://dead{number}.example", "/x", web.fetch)
+    assert len(robots._sites) <= 2_000
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ class Robots:
         async with site.asking:
             if site.until <= self._clock():
                 await self._ask(site, f"{origin}/robots.txt", fetch)
+                self._forget()
         if site.rules is not None and site.rules.can_fetch(origin + target, self._name):
             return True
         if not site.said:
@@ -75,7 +76,6 @@ class Robots:
         # Half a megabyte of rules takes most of a second, in which others have their turns.
         site.rules = await asyncio.to_thread(Protego.parse, relevant(text, self._name))
         site.until, site.size = now + _GOOD_FOR, len(text)
-        self._forget()
 
     def _forget(self) -> None:
         total = sum(site.size + 1000 for site in self._sites.values())
