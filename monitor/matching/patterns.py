@@ -60,6 +60,12 @@ class Word:
         known = self.folded if self.open_right else self.folded[: _stable(self.folded, self.language)]
         return known if self._begins_anywhere else f" {known}"
 
+    @property
+    def initial(self) -> str:
+        """The letter that all its forms begin with; nothing where others may be attached to it."""
+        attaches = self.form == "inflected" and (self.open_left or self.language in ("ar", "he", None))
+        return "" if attaches else self.folded[0]
+
     def accepts(self, written: str, folded: str, language: str | None, *, compounds: bool = True) -> bool:
         """Tell whether a word of a text of this language is a form of this one, or a compound that ends in one."""
         if self.form != "inflected":

@@ -35,12 +35,13 @@ Candidate = tuple[Use, Phrase]
 class Meaning:
     """What a word of a text means: the atoms that it makes true by itself, and the phrases of which it is the head.
 
-    `after` and `before` remember which phrases are left to look at, given the word after it, or before it where the
-    head is a phrase's last word.
+    `phrases` are by where the next of their words stands, 1 after the head or -1 before it, where the head is the
+    last, and by the letter that this word begins with: "" where it may be any, or where there is no other word.
+    `after` and `before` remember which of them are left to look at, given the word that stands there.
     """
 
     atoms: tuple[int, ...]
-    phrases: tuple[Candidate, ...]
+    phrases: dict[tuple[int, str], list[Candidate]]
     after: dict[str, tuple[Candidate, ...]] = field(default_factory=dict)
     before: dict[str, tuple[Candidate, ...]] = field(default_factory=dict)
 
@@ -97,16 +98,21 @@ class Vocabulary:
         return self._views[language]
 
     def uses_of(self, folded: str) -> Iterator[Use]:
-        """The uses of whose heads a folded word may be a form."""
+        """The uses whose heads are this folded word and nothing else."""
         self._kept += 1
         yield from self._heads.get(folded, ())
         for atom in _several(self._literals.get(folded, ())):
             for pattern in compile_terms([self._names[atom]], None, literal=True):
                 yield Use(atom, pattern)
-        if self._stem_automaton and len(folded) <= LONGEST_WORD:
-            hits = self._stem_automaton.find_matches_as_indexes(f" {folded} ", overlapping=True)
-            for number in {hit[0] for hit in hits}:
-                yield from self._stem_uses[number]
+
+    def stems_in(self, folded: str) -> set[int]:
+        """The numbers of the stems that stand in a folded word."""
+        if self._stem_automaton is None or len(folded) > LONGEST_WORD:
+            return set()
+        return {hit[0] for hit in self._stem_automaton.find_matches_as_indexes(f" {folded} ", overlapping=True)}
+
+    def stem_uses(self, number: int) -> list[Use]:
+        return self._stem_uses[number]
 
     def substring_hits(self, text: str) -> list[tuple[int, int, int]]:
         """Where substrings stand in a folded text, as (number, start, end)."""
@@ -149,6 +155,7 @@ class View:
         self._folded: dict[str, str] = {}
         self._forms: dict[tuple[str, Word], bool] = {}
         self._substrings: dict[int, tuple[Use, ...]] = {}
+        self._stems: dict[int, tuple[Candidate, ...]] = {}
 
     def look_up(self, words: list[str]) -> list[tuple[int, Meaning]]:
         """The words of a text that mean something, with their places in it."""
@@ -185,12 +192,15 @@ class View:
                 yield use, phrase
 
     def _beside(self, meaning: Meaning, neighbour: str, step: int) -> tuple[Candidate, ...]:
-        """The phrases whose head has a form of its next word beside it; heads that stand alone go with the step 1."""
+        """The phrases whose head has a form of its next word beside it."""
+        likely = (
+            *meaning.phrases.get((step, ""), ()),
+            *meaning.phrases.get((step, self._folded.get(neighbour, "")[:1]), ()),
+        )
         return tuple(
             (use, phrase)
-            for use, phrase in meaning.phrases
-            if (step < 0) == (phrase.head == len(phrase.words) - 1 > 0)
-            and (len(phrase.words) == 1 or self._is_form(neighbour, phrase.words[phrase.head + step]))
+            for use, phrase in dict.fromkeys(likely)
+            if len(phrase.words) == 1 or self._is_form(neighbour, phrase.words[phrase.head + step])
         )
 
     def _stands(self, phrase: Phrase, words: list[str], place: int) -> bool:
@@ -223,15 +233,35 @@ class View:
 
     def _meaning(self, written: str, folded: str) -> Meaning | None:
         atoms: dict[int, None] = {}
-        phrases: dict[Candidate, None] = {}
-        for use in self._vocabulary.uses_of(folded):
-            pattern = use.pattern
-            if not isinstance(pattern, Phrase) or pattern.language not in self._counts:
+        phrases: dict[tuple[int, str], list[Candidate]] = {}
+        for use, phrase in dict.fromkeys(self._candidates(folded)):
+            if not phrase.words[phrase.head].accepts(written, folded, self._language):
                 continue
-            if not pattern.words[pattern.head].accepts(written, folded, self._language):
-                continue
-            if use.against or len(pattern.words) > 1:
-                phrases[use, pattern] = None
+            if use.against or len(phrase.words) > 1:
+                phrases.setdefault(_next_word(phrase), []).append((use, phrase))
             else:
                 atoms[use.atom] = None
-        return Meaning(tuple(atoms), tuple(phrases)) if atoms or phrases else None
+        return Meaning(tuple(atoms), phrases) if atoms or phrases else None
+
+    def _candidates(self, folded: str) -> Iterator[Candidate]:
+        """The phrases of whose heads a folded word may be a form."""
+        yield from _of_languages(self._vocabulary.uses_of(folded), self._counts)
+        for number in self._vocabulary.stems_in(folded):
+            known = self._stems.get(number)
+            if known is None:
+                known = self._stems[number] = tuple(_of_languages(self._vocabulary.stem_uses(number), self._counts))
+            yield from known
+
+
+def _of_languages(uses: Iterable[Use], languages: Container[str | None]) -> Iterator[Candidate]:
+    for use in uses:
+        if isinstance(use.pattern, Phrase) and use.pattern.language in languages:
+            yield use, use.pattern
+
+
+def _next_word(phrase: Phrase) -> tuple[int, str]:
+    """Where the word stands that is looked at after a phrase's head, and what it begins with if that is certain."""
+    if len(phrase.words) == 1:
+        return 1, ""
+    step = -1 if phrase.head == len(phrase.words) - 1 else 1
+    return step, phrase.words[phrase.head + step].initial
