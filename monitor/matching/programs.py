@@ -5,6 +5,7 @@ as its `label`: the words for it are made only when somebody asks. `sight` is on
 """
 
 import bisect
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -195,20 +196,29 @@ class Close:
     def _pairs(self, sight: Sight) -> Iterator[tuple[Span, Span]]:
         """Pairs that are close, looked for outwards from each left one, no further than the distance."""
         rights = self.right.places(sight)
+        # Where a longer one further to the left may end nearer, the first that is too far off is not the last.
+        nested = any(one[1] > other[1] for one, other in itertools.pairwise(rights))
+        longest = max((end - start for start, end in rights), default=0)
         for left in self.left.places(sight):
-            middle = bisect.bisect_left(rights, left)
+            middle = bisect.bisect_left(rights, (left[0], 0))
             for right in rights[middle:]:
                 if not self._near(sight.text, left[1], right[0]):
                     break
                 yield left, right
             for right in () if self.ordered else reversed(rights[:middle]):
-                if not self._near(sight.text, right[1], left[0]):
+                if self._near(sight.text, right[1], left[0]):
+                    yield left, right
+                elif not nested or left[0] - right[0] - longest > self._reach:
                     break
-                yield left, right
+
+    @property
+    def _reach(self) -> int:
+        """The letters that so many long words have."""
+        return (self.distance + 1) * LONGEST_WORD
 
     def _near(self, text: str, end: int, start: int) -> bool:
         """Tell whether few enough words stand between; more letters than so many long words have need no counting."""
-        if start - end > (self.distance + 1) * LONGEST_WORD:
+        if start - end > self._reach:
             return False
         gap = text[end:start]
         return _BREAK not in gap and words_in(gap) <= self.distance
