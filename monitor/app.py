@@ -30,6 +30,7 @@ from monitor.reading import Reader
 from monitor.rules.lexicon import shipped
 from monitor.rules.load import load as load_rules
 from monitor.schedule import Schedule
+from monitor.store.feeds import FeedStore
 from monitor.store.outbox import AlertStream, Outbox, forgotten
 from monitor.store.redis import Store, Stream, wait_for_redis
 from monitor.store.server import EmbeddedServer
@@ -91,9 +92,9 @@ class App:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
-        schedule = Schedule(self._poller.poll)
+        schedule = Schedule(self._poller.poll, self._troubles)
         loops = [asyncio.create_task(loop) for loop in (self._life(), *self._flows())]
-        schedule.start(self.config.feeds, now())
+        schedule.start(await self._poller.first_polls(self.config.feeds))
         await stop.wait()
         log.info("stopping")
         await schedule.stop(_POLLS_END_WITHIN)
@@ -110,15 +111,16 @@ class App:
         """Poll every feed once and deliver what comes of it; returns how many deliveries wait for another attempt."""
         life = asyncio.create_task(self._life())
         places = asyncio.Semaphore(_POLLS_AT_ONCE)
+        # What a process that died a moment ago had begun is ours once its lease is over.
+        deadline = now() + self._store.lease + timedelta(seconds=1)
 
         async def poll(feed: FeedConfig) -> None:
             async with places:
-                await self._poller.poll(feed)
+                while not await self._polled(feed) and now() < deadline:  # noqa: ASYNC110 - a claim raises no event
+                    await asyncio.sleep(0.2)
 
-        await asyncio.gather(*(poll(feed) for feed in self.config.feeds))
-        deadline = now() + self._store.lease + timedelta(seconds=1)
+        await asyncio.gather(*map(poll, self.config.feeds))
         await self._drain()
-        # What a process that died a moment ago had begun is ours once its lease is over.
         while now() < deadline and any([await stream.unsettled() for stream in self._streams]):
             await asyncio.sleep(0.2)
             await self._drain()
@@ -126,6 +128,13 @@ class App:
         await end([life], _LOOPS_END_WITHIN)
         await self._sign_off()
         return sum([await outbox.waiting() for outbox in self._outboxes.values()])
+
+    async def _polled(self, feed: FeedConfig) -> bool:
+        try:
+            return await self._poller.poll_now(feed)
+        except StoreError as error:
+            self._troubles.say(error)
+            return True  # it cannot be now; the next round will
 
     def _flows(self) -> list[Coroutine[Any, Any, None]]:
         steps = {"dispatch": self._dispatcher.step} | {
@@ -193,7 +202,15 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[A
         for name, count in (await forgotten(store, notifiers)).items():
             log.warning("%d deliveries wait for receiver=%s, which is configured no longer", count, name)
         workers = await stack.enter_async_context(Workers())
-        poller = Poller(http, Reader(http.page, workers), store, matcher=matcher, now=now, troubles=troubles)
+        poller = Poller(
+            http,
+            Reader(http.page, workers),
+            FeedStore(store),
+            matcher=matcher,
+            settings=config.poll,
+            now=now,
+        )
+        await store.sign_of_life()  # before any feed is claimed
         log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))
         yield App(config, poller, store, notifiers=notifiers, server=server, troubles=troubles)
 

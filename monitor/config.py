@@ -114,7 +114,7 @@ class FeedConfig(Strict):
 
     url: HttpUrl
     name: str = ""
-    every: Duration = Field(timedelta(minutes=5), description="how often it is polled")
+    every: Duration | None = Field(None, description="how often it is polled; absent: as often as it publishes")
     tags: tuple[str, ...] = ()
     language: str | None = Field(None, description="its language, where it does not say so itself")
     full_text: FullText = Field("auto", description="auto: the page, or else the feed's own text; always; never")
@@ -130,8 +130,8 @@ class FeedConfig(Strict):
 
     @field_validator("every")
     @classmethod
-    def _at_least_a_second(cls, value: timedelta) -> timedelta:
-        if value < timedelta(seconds=1):
+    def _at_least_a_second(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value < timedelta(seconds=1):
             raise ValueError("a feed can be polled once a second at most; write 1s or more")
         return value
 
@@ -144,6 +144,20 @@ class FeedConfig(Strict):
     @property
     def title(self) -> str:
         return self.name or urlsplit(self.url).hostname or self.url
+
+
+class PollConfig(Strict):
+    """When feeds are polled that have no `every`, and how far back their first poll looks."""
+
+    min: Duration = Field(timedelta(minutes=2), description="the shortest time between two polls of a feed")
+    max: Duration = Field(timedelta(hours=12), description="the longest one, after failures too")
+    max_age: Duration = Field(timedelta(hours=48), description="older entries raise no alert when first seen")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "PollConfig":
+        if not timedelta(seconds=1) <= self.min <= self.max:
+            raise ValueError("min has to be 1s at least, and max no shorter than min")
+        return self
 
 
 class ReceiverConfig(BaseModel):
@@ -202,6 +216,8 @@ class Config(Strict):
     state_dir: Path | None = Field(None, description="where the embedded server keeps its data")
     rules: tuple[Path, ...] = Field((Path("rules"),), description="rule files, or folders of them")
     feeds: tuple[FeedConfig, ...] = ()
+    feeds_file: Path = Field(Path("feeds.yaml"), description="where `monitor feeds add` and `import` write; a list")
+    poll: PollConfig = PollConfig()
     receivers: dict[str, ReceiverConfig] = Field(default_factory=lambda: dict(_CONSOLE))
     route: RouteConfig | None = None
     http: HttpConfig = HttpConfig()

@@ -137,7 +137,7 @@ class Article:
 
     `id` is its identity: the fixture's place in `replay`, the entry's key in the daemon. `text` is plain
     text, a paragraph a line; `lead_end` is where its first paragraph ends. `language` is a BCP 47 tag, or
-    None where the text does not tell.
+    None where the text does not tell. `page_text` says whether its page gave text, None where none was asked for.
     """
 
     id: str
@@ -148,6 +148,7 @@ class Article:
     author: str = ""
     published: datetime | None = None
     language: str | None = None
+    page_text: bool | None = None
 
     @property
     def lead_end(self) -> int:

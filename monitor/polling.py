@@ -2,23 +2,46 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from monitor.alerts.build import alerts_for
-from monitor.config import FeedConfig
+from monitor.alerts.build import alerts_for, health_alerts
+from monitor.config import FeedConfig, PollConfig
 from monitor.errors import FetchError, MonitorError, StoreError
+from monitor.feeds import health
+from monitor.feeds.record import Record
+from monitor.feeds.rhythm import Hints, Limits, first_poll, fresh_for, next_poll, retry_after
+from monitor.feeds.state import FeedState
 from monitor.http import Http
 from monitor.matching.matcher import Matcher
-from monitor.models import Access, Entry, FeedDocument, Page, Source
+from monitor.models import Entry, FeedDocument, Page, Source
 from monitor.reading import Reader
-from monitor.store.redis import FeedState, Store
-from monitor.supervise import Troubles
+from monitor.store.feeds import FeedStore
 
 log = logging.getLogger(__name__)
 
 _ENTRIES_AT_ONCE = 4  # of one feed: a guest does not open more connections than a reader would
+_TRY_AGAIN = timedelta(seconds=5)  # whether another process is done with a feed
+_LOOK_AGAIN = timedelta(minutes=1)  # whether a paused feed was resumed
+_EARLY = timedelta(seconds=1)  # clocks and schedulers are not more exact
+
+
+class TakenError(MonitorError):
+    """Another process has the feed."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """One poll of a feed: what is known of the feed, as it grows."""
+
+    feed: FeedConfig
+    state: FeedState
+    source: Source
+    done: list[Entry] = field(default_factory=list)  # entries that need no second look
+    pages: list[bool] = field(default_factory=list)  # whether each page that was asked for gave text
+    alerts: int = 0
 
 
 class Poller:
@@ -28,94 +51,201 @@ class Poller:
         self,
         http: Http,
         reader: Reader,
-        store: Store,
+        store: FeedStore,
         *,
         matcher: Matcher,
+        settings: PollConfig,
         now: Callable[[], datetime],
-        troubles: Troubles,
     ) -> None:
         self.matcher = matcher
         self._http = http
         self._reader = reader
         self._store = store
+        self._settings = settings
         self._now = now
-        self._failing: dict[str, str] = {}
-        self._troubles = troubles
 
-    async def poll(self, feed: FeedConfig) -> None:
-        """Poll a feed once. Its own failures are logged, once each; they never reach the caller."""
+    async def poll(self, feed: FeedConfig) -> datetime | None:
+        """Poll a feed if it is due; returns when to come back, None for never. Raises StoreError.
+
+        Other failures of its own are logged, once each, and never reach the caller.
+        """
         try:
-            await self._poll(feed)
-        except StoreError as error:
-            self._troubles.say(error)
-        except MonitorError as error:
-            self._note_failure(feed, error)
-        except Exception:
-            log.exception("unexpected error while polling feed=%s; going on", feed.url)
-        else:
-            if self._failing.pop(feed.url, None):
-                log.info("feed recovered url=%s", feed.url)
+            return await self._poll(feed, early=False)
+        except TakenError:
+            return self._now() + _TRY_AGAIN
 
-    async def _poll(self, feed: FeedConfig) -> None:
-        state = await self._store.feed_state(feed.url)
-        page = await self._http.get(feed.url, etag=state.etag, last_modified=state.last_modified, access=feed.access)
-        if page.unchanged or _same_body(page, state):
-            return
-        document = await self._reader.feed(page)
-        handled, alerts = await self._handle_new(feed, document)
-        # Kept last: whatever fails above must make the next poll see these entries again.
-        if handled:
-            keys = [entry.key for entry in document.entries]
-            await self._store.remember(feed.url, _state_of(page), self._now(), keys)
-        if alerts is not None:
-            log.info("polled feed=%s entries=%d alerts=%d", feed.url, len(document.entries), alerts)
-
-    async def _handle_new(self, feed: FeedConfig, document: FeedDocument) -> tuple[bool, int | None]:
-        """Handle the entries not handled before; returns whether all were, and how many alerts came of it."""
-        entries = {
-            entry.key: entry for entry in reversed(document.entries)
-        }  # oldest first, as feeds have newest on top
-        new = await self._store.unseen(feed.url, list(entries))
-        if not new:
-            return True, None
-        source = Source(feed.title, feed.url, feed.tags, feed.language or document.language, feed.full_text)
-        places = asyncio.Semaphore(_ENTRIES_AT_ONCE)
-
-        async def handle(entry: Entry) -> int | None:
-            async with places:
-                return await self._handle(entry, source, feed.access)
-
-        counts = await asyncio.gather(*(handle(entries[key]) for key in new))
-        return None not in counts, sum(count or 0 for count in counts)
-
-    async def _handle(self, entry: Entry, source: Source, access: Access) -> int | None:
-        """Take one entry the whole way; returns how many alerts it raised, None where it has to be tried again."""
+    async def poll_now(self, feed: FeedConfig) -> bool:
+        """Poll a feed, due or not; False where another process has it. Raises StoreError."""
         try:
-            article = await self._reader.article(entry, source, access=access)
-            alerts = alerts_for(self.matcher.match(article), article, self.matcher.by_id, self._now())
-            published = await self._store.publish(alerts, source.url, entry.key, self._now())
-        except StoreError:
+            await self._poll(feed, early=True)
+        except TakenError:
+            return False
+        return True
+
+    async def first_polls(self, feeds: Sequence[FeedConfig]) -> list[tuple[FeedConfig, datetime]]:
+        """When each feed is polled first, by what is kept of it; without those that are gone. Raises StoreError."""
+        now, states = self._now(), await self._store.states([feed.url for feed in feeds])
+        first = []
+        for feed, state in zip(feeds, states, strict=True):
+            record = FeedState.decode(state).record
+            due = first_poll(record, self._limits(feed), now=now, url=feed.url, feeds=len(feeds))
+            if due:
+                first.append((feed, due))
+            else:
+                log.warning("feed=%s is gone and polled no more; `monitor feeds resume` tries it again", feed.url)
+        return first
+
+    def _limits(self, feed: FeedConfig) -> Limits:
+        return Limits(self._settings.min, self._settings.max, feed.every)
+
+    async def _poll(self, feed: FeedConfig, *, early: bool) -> datetime | None:
+        claim = await self._store.claim(feed.url)
+        if claim.paused:
+            return self._now() + _LOOK_AGAIN
+        if not claim.ours:
+            raise TakenError(f"feed={feed.url} is being polled by another process")
+        state = FeedState.decode(claim.state)
+        try:
+            if not early and (due := _still_due(state.record, self._now())):
+                return due  # another process has polled it meanwhile
+            return await self._round(feed, state)
+        except (StoreError, TakenError):
             raise
         except Exception:
-            log.exception(
-                "unexpected error at entry=%s of feed=%s; it is tried again", entry.url or entry.key, source.url
+            log.exception("unexpected error while polling feed=%s; going on", feed.url)
+            return self._now() + self._settings.min
+        finally:
+            # After a whole round it is given back already; then this changes nothing.
+            await self._store.give_back(feed.url)
+
+    async def _round(self, feed: FeedConfig, state: FeedState) -> datetime | None:
+        source = Source(feed.title, feed.url, feed.tags, feed.language, feed.full_text)
+        poll = _Round(feed, state, source)
+        before, hints = state.record, Hints()
+        try:
+            page = await self._http.get(
+                before.moved_to or feed.url, etag=before.etag, last_modified=before.last_modified, access=feed.access
             )
-            return None
-        return len(alerts) if published else 0
+            hints = self._hints(page)
+            record = await self._read(poll, page)
+        except (StoreError, TakenError):
+            raise
+        except MonitorError as error:
+            record, hints = self._failed(before, error, hints)
+        return await self._close(poll, record, hints)
 
-    def _note_failure(self, feed: FeedConfig, error: MonitorError) -> None:
+    async def _read(self, poll: _Round, page: Page) -> Record:
+        """Take what is new in a page the whole way; returns what is known of the feed then."""
+        record, now = poll.state.record, self._now()
+        redirected = record.after_redirect(None if record.moved_to else page.moved_to)
+        if page.unchanged or _fingerprint(page.body) == record.body:
+            return redirected.after_success(now)
+        document = await self._reader.feed(page)
+        new = await self._handle_new(poll, document)
+        record = redirected.after_success(now, [entry.published for entry in new])
+        record = record.after_texts(sum(poll.pages), len(poll.pages))
+        memory = poll.state.memory
+        if len(poll.done) < len(document.entries):
+            # What failed has to be seen again: the next poll asks without conditions.
+            poll.state = replace(poll.state, memory=memory.with_entries(poll.done))
+            return replace(record, etag="", last_modified="", body="")
+        poll.state = replace(poll.state, memory=memory.with_document(document.entries))
+        return replace(
+            record, etag=page.etag, last_modified=page.last_modified, body=_fingerprint(page.body), wish=document.every
+        )
+
+    async def _handle_new(self, poll: _Round, document: FeedDocument) -> list[Entry]:
+        """Handle the entries that are not known, oldest first; returns those that are new."""
+        poll.source = replace(poll.source, language=poll.source.language or document.language)
+        judged = [(entry, poll.state.memory.judge(entry)) for entry in reversed(document.entries)]
+        new = [entry for entry, verdict in judged if verdict == "new"]
+        old = {entry.key for entry in self._too_old(poll.state.record, new)}
+        if old:
+            log.info(
+                "noted %d old entries of feed=%s without a look; max_age is what counts as old", len(old), poll.feed.url
+            )
+        poll.done += [entry for entry, verdict in judged if verdict == "known" or entry.key in old]
+        places = asyncio.Semaphore(_ENTRIES_AT_ONCE)
+
+        async def handle(entry: Entry) -> None:
+            async with places:
+                await self._handle(poll, entry)
+
+        waiting = [entry for entry, verdict in judged if verdict != "known" and entry.key not in old]
+        # All of them come to an end before an error of the store is raised: none may write once the feed is given back.
+        for error in filter(None, await asyncio.gather(*map(handle, waiting), return_exceptions=True)):
+            raise error
+        return new
+
+    def _too_old(self, record: Record, new: Sequence[Entry]) -> list[Entry]:
+        """Entries from before the time that was watched: none that came out while the monitor was down."""
+        since = (record.last_success or self._now()) - self._settings.max_age
+        return [entry for entry in new if entry.published and entry.published < since]
+
+    async def _handle(self, poll: _Round, entry: Entry) -> None:
+        """Take one entry the whole way; where that fails it is left for the next poll."""
+        try:
+            article = await self._reader.article(entry, poll.source, access=poll.feed.access)
+            alerts = alerts_for(self.matcher.match(article), article, self.matcher.by_id, self._now())
+        except Exception:
+            log.exception(
+                "unexpected error at entry=%s of feed=%s; it is tried again", entry.url or entry.key, poll.feed.url
+            )
+            return
+        if article.page_text is not None:
+            poll.pages.append(article.page_text)
+        poll.done.append(entry)
+        # What raised nothing needs no mark of its own: should it come to that, it is looked at again.
+        if alerts:
+            remembered = replace(poll.state, memory=poll.state.memory.with_entries(poll.done))
+            poll.alerts += _kept(
+                poll.feed, await self._store.write(poll.feed.url, remembered.encode(), alerts, self._now())
+            )
+
+    def _failed(self, before: Record, error: MonitorError, hints: Hints) -> tuple[Record, Hints]:
         reason = error.reason if isinstance(error, FetchError) else str(error)
-        if self._failing.get(feed.url) != reason:
-            self._failing[feed.url] = reason
-            log.warning("feed failed url=%s reason=%r", feed.url, reason)
+        status = error.status if isinstance(error, FetchError) else None
+        if isinstance(error, FetchError):
+            hints = Hints(retry_after=retry_after(error.headers.get("retry-after", ""), self._now()))
+        return before.after_failure(self._now(), reason, gone=status == 410), hints
+
+    def _hints(self, page: Page) -> Hints:
+        said = {name: page.headers.get(name, "") for name in ("cache-control", "expires", "date", "age")}
+        fresh = fresh_for(said["cache-control"], said["expires"], date=said["date"], age=said["age"], now=self._now())
+        return Hints(fresh_for=fresh)
+
+    async def _close(self, poll: _Round, record: Record, hints: Hints) -> datetime | None:
+        """Say how the poll went, decide on the next, and give the feed back."""
+        now, feed = self._now(), poll.feed
+        self._say(feed, poll.state.record, record)
+        due = next_poll(record, hints, self._limits(feed), now=now, url=feed.url)
+        condition = health.verdict(record, now)
+        changes = health.changes(record.told, condition)
+        record = replace(record, told=condition.told).planned(due, now)
+        state = FeedState(record, poll.state.memory)
+        alerts = health_alerts(changes, poll.source, now)
+        poll.alerts += _kept(feed, await self._store.write(feed.url, state.encode(), alerts, now, done=True))
+        if poll.alerts:
+            log.info("polled feed=%s alerts=%d", feed.url, poll.alerts)
+        return due
+
+    def _say(self, feed: FeedConfig, before: Record, after: Record) -> None:
+        if after.failures and after.reason != before.reason:
+            log.warning("feed failed url=%s reason=%r", feed.url, after.reason)
+        elif before.failures and not after.failures:
+            log.info("feed recovered url=%s", feed.url)
 
 
-def _same_body(page: Page, state: FeedState) -> bool:
-    return state.body == _fingerprint(page.body)
+def _still_due(record: Record, now: datetime) -> datetime | None:
+    """When a feed is due, if that is later; a record of a time yet to come tells nothing, the clock was set."""
+    known = record.due and record.last_attempt and record.last_attempt <= now + _EARLY
+    return record.due if known and record.due and record.due > now + _EARLY else None
 
 
-def _state_of(page: Page) -> FeedState:
-    return FeedState(page.etag, page.last_modified, _fingerprint(page.body))
+def _kept(feed: FeedConfig, raised: int | None) -> int:
+    if raised is None:
+        raise TakenError(f"feed={feed.url} was taken over by another process while this one stood still")
+    return raised
 
 
 def _fingerprint(body: bytes) -> str:

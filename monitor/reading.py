@@ -58,15 +58,19 @@ class Reader:
             author=entry.author or (page.author if page else ""),
             published=entry.published or (page.published if page else None),
             language=detect(f"{entry.title}\n{text}", declared),
+            page_text=bool(page and page.text) if self._has_page(entry, source) else None,
         )
 
     async def extract(self, html: bytes | str, url: str) -> Extracted:
         """The article of a page; raises UnreadableError or WorkerError."""
         return await self._workers.run(_extract, html, url, deadline=PAGE_DEADLINE)
 
+    def _has_page(self, entry: Entry, source: Source) -> bool:
+        return self._pages is not no_pages and source.full_text != "never" and bool(entry.url)
+
     async def _page(self, entry: Entry, source: Source, access: Access | None) -> Extracted | None:
         """Fetch and extract an entry's page; None, with a line in the log, where that fails."""
-        if source.full_text == "never" or not entry.url:
+        if not self._has_page(entry, source):
             return None
         try:
             page = await self._pages(entry.url, access)

@@ -2,48 +2,88 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor.config import FeedConfig
-from monitor.feeds.rhythm import spread
-from monitor.supervise import end
+from monitor.errors import StoreError
+from monitor.supervise import Troubles, end
+
+log = logging.getLogger(__name__)
+
+_NET = IntervalTrigger(days=1, timezone=UTC)  # each poll sets its job's next time; this is for one that did not
+_STORE_IN_TROUBLE = timedelta(seconds=5)
+_JUMP = timedelta(seconds=20)  # of the clock, which is no drift any more
 
 
 class Schedule:
-    """Calls `poll` for each feed, again and again, each no more than once at a time."""
+    """Calls `poll` for each feed when it is due, and then when `poll` says, each no more than once at a time."""
 
-    def __init__(self, poll: Callable[[FeedConfig], Awaitable[None]]) -> None:
+    def __init__(self, poll: Callable[[FeedConfig], Awaitable[datetime | None]], troubles: Troubles) -> None:
         self._poll = poll
-        self._running: set[asyncio.Task[None]] = set()
+        self._troubles = troubles
+        self._running: set[asyncio.Task[datetime | None]] = set()
         # APScheduler drops a run that is a second late, unless told that late is better than never.
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
         # It reports each run, and each that is left out because the last one still goes on.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
-    def start(self, feeds: Iterable[FeedConfig], now: datetime) -> None:
-        feeds = list(feeds)
-        for feed in feeds:
-            trigger = IntervalTrigger(seconds=feed.every.total_seconds(), timezone=UTC)
-            first = now + spread(feed.url, len(feeds), feed.every)
-            self._scheduler.add_job(self._run, trigger, [feed], id=feed.url, next_run_time=first)
+    def start(self, feeds: Iterable[tuple[FeedConfig, datetime]]) -> None:
+        """Begin; each feed comes with the time of its first poll."""
+        for feed, first in feeds:
+            self._scheduler.add_job(self._run, _NET, [feed], id=feed.url, next_run_time=first)
         self._scheduler.start()
+        self._clock = asyncio.create_task(self._watch_clock())
 
     async def stop(self, patience: float) -> None:
         """Begin no more polls, and let those that run end; what has not after `patience` seconds is cancelled."""
+        self._clock.cancel()
         self._scheduler.pause()
         await end(set(self._running), patience)
         self._scheduler.shutdown(wait=False)
 
     async def _run(self, feed: FeedConfig) -> None:
         # Shutting APScheduler down cancels its jobs: the poll is a task of ours, which it cannot reach.
-        task = asyncio.ensure_future(self._poll(feed))
+        task = asyncio.ensure_future(self._next(feed))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
+        with suppress(asyncio.CancelledError, JobLookupError):
+            due = await asyncio.shield(task)
+            if due is None:
+                self._scheduler.remove_job(feed.url)
+            else:
+                self._scheduler.modify_job(feed.url, next_run_time=due)
+
+    async def _next(self, feed: FeedConfig) -> datetime | None:
+        try:
+            return await self._poll(feed)
+        except StoreError as error:
+            self._troubles.say(error)
+            return datetime.now(UTC) + _STORE_IN_TROUBLE
+
+    async def _watch_clock(self) -> None:
+        """Move all due times with the clock where it is set: else an hour back would be an hour without polls."""
+        while True:
+            ahead = _clock_ahead()
+            await asyncio.sleep(_JUMP.total_seconds() / 2)
+            jump = _clock_ahead() - ahead
+            if abs(jump) > _JUMP:
+                log.warning("the clock was set by %+.0f s; due times move with it", jump.total_seconds())
+                self.move(jump)
+
+    def move(self, jump: timedelta) -> None:
+        """Let every poll come so much later, or earlier."""
+        for job in self._scheduler.get_jobs():
+            job.modify(next_run_time=job.next_run_time + jump)
+
+
+def _clock_ahead() -> timedelta:
+    """How far the clock on the wall is ahead of one that nobody sets."""
+    return timedelta(seconds=time.time() - time.monotonic())

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from monitor.articles.sentences import sentence_spans
+from monitor.feeds.health import Change
 from monitor.feeds.identity import digest
-from monitor.models import Alert, Article, Evidence, Match, Snippet
+from monitor.models import Alert, Article, Evidence, Match, Snippet, Source
 from monitor.rules.schema import Rule
 
+FEED_HEALTH = "feed-health"  # the built-in rule
 _LONGEST_SNIPPET = 320
 _LONGEST_HEADLINE = 100
 
@@ -47,6 +49,27 @@ def _alert(match: Match, article: Article, rule: Rule) -> Alert:
         snippet=snippet(article, match.evidence),
         evidence=match.evidence,
     )
+
+
+def health_alerts(changes: Iterable[Change], feed: Source, now: datetime) -> list[Alert]:
+    """Make an alert of the built-in rule `feed-health` of each trouble of a feed that began or ended."""
+    return [
+        Alert(
+            id=digest(FEED_HEALTH, feed.url, change.trouble, str(change.ended), now.isoformat()),
+            rule=FEED_HEALTH,
+            level="info" if change.ended else "medium",
+            rule_title="Feed health",
+            tags=feed.tags,
+            document=feed.url,
+            title=f"{feed.name}: {change.text}",
+            url=feed.url,
+            source=feed.name,
+            published=now,
+            snippet=Snippet(text=f"{feed.name}: {change.text}"),
+            evidence=(),
+        )
+        for change in changes
+    ]
 
 
 def headline(text: str) -> str:

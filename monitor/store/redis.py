@@ -6,9 +6,8 @@ Redis 6.2 are used, and EVAL where several have to happen as one.
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import redis.asyncio
@@ -17,33 +16,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from monitor.errors import StoreError
-from monitor.feeds.identity import digest
-from monitor.models import Alert
 
 PREFIX = "{monitor}:"
 ALERTS = f"{PREFIX}alerts"
+ALIVE = f"{PREFIX}alive:"  # and the name of a process: there as long as it shows life
 _SOCKET_TIMEOUT = 10.0  # seconds; blocking reads have to be shorter
-_SEEN_AT_LEAST = 100  # entries remembered for a feed, or else twice as many as its document has
-
-# A handled entry and its alerts are one write: neither can be there without the other.
-_PUBLISH = """
-if redis.call('ZADD', KEYS[1], 'NX', ARGV[1], ARGV[2]) == 0 then return 0 end
-for i = 3, #ARGV do redis.call('XADD', KEYS[2], '*', 'alert', ARGV[i]) end
-return 1
-"""
-
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Self = TypeVar("Self")
-
-
-@dataclass(frozen=True, slots=True)
-class FeedState:
-    """What was last seen of a feed's document: its validators, and a digest of its body."""
-
-    etag: str = ""
-    last_modified: str = ""
-    body: str = ""
 
 
 def translated(
@@ -69,12 +49,15 @@ class Store:
         self.lease = lease
         # No retries inside the client: a command whose answer was lost may have been carried out.
         # Untyped on purpose: what redis-py declares covers both of its protocols and both of its decodings.
-        self.client: Any = redis.asyncio.Redis.from_url(
-            url, decode_responses=True, socket_timeout=_SOCKET_TIMEOUT, retry=Retry(NoBackoff(), 0)
+        open_client: Any = functools.partial(
+            redis.asyncio.Redis.from_url, url, socket_timeout=_SOCKET_TIMEOUT, retry=Retry(NoBackoff(), 0)
         )
+        self.client: Any = open_client(decode_responses=True)
+        self.binary: Any = open_client(decode_responses=False)  # for what is no text
 
     async def close(self) -> None:
         await self.client.aclose()
+        await self.binary.aclose()
 
     @translated
     async def ping(self) -> None:
@@ -99,7 +82,7 @@ class Store:
         return bool(await self.client.exists(self._alive_key(name)))
 
     def _alive_key(self, name: str) -> str:
-        return f"{PREFIX}alive:{name}"
+        return f"{ALIVE}{name}"
 
     @translated
     async def remember_receivers(self, names: Sequence[str]) -> set[str]:
@@ -107,50 +90,6 @@ class Store:
         if names:
             await self.client.sadd(f"{PREFIX}receivers", *names)
         return set(await self.client.smembers(f"{PREFIX}receivers"))
-
-    # Feeds: their validators, and which of their entries have been handled.
-
-    @translated
-    async def feed_state(self, url: str) -> FeedState:
-        return FeedState(**await self.client.hgetall(self._feed_key(url)))
-
-    @translated
-    async def remember(self, url: str, state: FeedState, now: datetime, keys: Sequence[str]) -> None:
-        """Note a feed's document as done, and forget entries that have long left it."""
-        seen = self._seen_key(url)
-        keep = max(_SEEN_AT_LEAST, 2 * len(keys))
-        async with self.client.pipeline(transaction=True) as pipe:
-            fields = {"etag": state.etag, "last_modified": state.last_modified, "body": state.body}
-            pipe.hset(self._feed_key(url), mapping=fields)
-            if keys:
-                pipe.zadd(seen, {_member(key): now.timestamp() for key in keys}, xx=True)
-            pipe.zremrangebyrank(seen, 0, -keep - 1)
-            await pipe.execute()
-
-    @translated
-    async def unseen(self, url: str, keys: Sequence[str]) -> list[str]:
-        """Those of `keys` that have not been handled, in their order."""
-        if not keys:
-            return []
-        scores = await self.client.zmscore(self._seen_key(url), [_member(key) for key in keys])
-        return [key for key, score in zip(keys, scores, strict=True) if score is None]
-
-    @translated
-    async def publish(self, alerts: Iterable[Alert], url: str, key: str, now: datetime) -> bool:
-        """Publish an entry's alerts and mark it handled, as one; False where somebody else already has."""
-        bodies = [alert.model_dump_json() for alert in alerts]
-        arguments = [str(now.timestamp()), _member(key), *bodies]
-        return bool(await self.client.eval(_PUBLISH, 2, self._seen_key(url), ALERTS, *arguments))
-
-    def _feed_key(self, url: str) -> str:
-        return f"{PREFIX}feed:{digest(url)}"
-
-    def _seen_key(self, url: str) -> str:
-        return f"{PREFIX}seen:{digest(url)}"
-
-
-def _member(key: str) -> str:
-    return digest(key)[:16]
 
 
 class Stream:

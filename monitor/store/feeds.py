@@ -1,0 +1,128 @@
+"""What Redis keeps of feeds: one value for each, which process polls it now, and which are paused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitor.feeds.identity import digest
+from monitor.models import Alert
+from monitor.store.redis import ALERTS, ALIVE, PREFIX, Store, translated
+
+_PAUSED = f"{PREFIX}paused"
+_RAISED = f"{PREFIX}raised"
+_RAISED_FOR = timedelta(days=30)  # how long an alert is known, so that an edited entry raises it no second time
+_CLAIMED_FOR = timedelta(days=1)  # at most; a process that dies loses its claims with its lease
+_AT_ONCE = 500
+
+# A claim is its process's as long as that shows life: what a dead one had begun is taken over within the lease.
+_CLAIM = """
+if redis.call('SISMEMBER', KEYS[3], ARGV[3]) == 1 then return 'paused' end
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] and redis.call('EXISTS', ARGV[2] .. owner) == 1 then return 'taken' end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
+return 'ours'
+"""
+# Handled entries and their alerts are one write: neither can be there without the other. Whoever was stopped for so
+# long that its claim is another's by now writes nothing.
+_WRITE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
+redis.call('SET', KEYS[2], ARGV[2])
+local raised = 0
+for i = 6, #ARGV, 2 do
+  if redis.call('ZADD', KEYS[4], 'NX', ARGV[3], ARGV[i]) == 1 then
+    redis.call('XADD', KEYS[3], '*', 'alert', ARGV[i + 1])
+    raised = raised + 1
+  end
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[4])
+if ARGV[5] == '1' then redis.call('DEL', KEYS[1]) end
+return raised
+"""
+_GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whether a feed is ours to poll; if so, what is kept of it."""
+
+    ours: bool
+    paused: bool = False
+    state: bytes = b""
+
+
+class FeedStore:
+    """Feeds as one process sees them; a feed is called by its URL."""
+
+    def __init__(self, store: Store) -> None:
+        self._name = store.name
+        self._client = store.binary
+
+    @translated
+    async def claim(self, url: str) -> Claim:
+        """Ask for a feed; what is answered holds until `write` or `give_back`, or until this process seems dead."""
+        lifetime = int(_CLAIMED_FOR.total_seconds() * 1000)
+        answer = await self._client.eval(
+            _CLAIM, 3, _claim_key(url), _key(url), _PAUSED, self._name, ALIVE, url, lifetime
+        )
+        if answer != b"ours":
+            return Claim(ours=False, paused=answer == b"paused")
+        return Claim(ours=True, state=await self._client.get(_key(url)) or b"")
+
+    @translated
+    async def write(
+        self, url: str, state: bytes, alerts: Sequence[Alert], now: datetime, *, done: bool = False
+    ) -> int | None:
+        """Keep what is known of a claimed feed and publish alerts, as one; `done` gives the feed back.
+
+        Returns how many of the alerts had not been raised before, None where the feed is another process's by now.
+        """
+        arguments = [self._name, state, now.timestamp(), (now - _RAISED_FOR).timestamp(), int(done)]
+        for alert in alerts:
+            arguments += [alert.id, alert.model_dump_json()]
+        keys = _claim_key(url), _key(url), ALERTS, _RAISED
+        raised = int(await self._client.eval(_WRITE, len(keys), *keys, *arguments))
+        return None if raised < 0 else raised
+
+    @translated
+    async def give_back(self, url: str) -> None:
+        await self._client.eval(_GIVE_BACK, 1, _claim_key(url), self._name)
+
+    @translated
+    async def states(self, urls: Sequence[str]) -> list[bytes]:
+        """What is kept of feeds, nothing of those never polled."""
+        found: list[bytes] = []
+        for start in range(0, len(urls), _AT_ONCE):
+            found += [
+                state or b"" for state in await self._client.mget([_key(u) for u in urls[start : start + _AT_ONCE]])
+            ]
+        return found
+
+    @translated
+    async def paused(self) -> set[str]:
+        return {url.decode() for url in await self._client.smembers(_PAUSED)}
+
+    @translated
+    async def pause(self, url: str) -> bool:
+        """Poll a feed no more until it is resumed; False where it is paused already."""
+        return bool(await self._client.sadd(_PAUSED, url))
+
+    @translated
+    async def resume(self, url: str, state: bytes) -> bool:
+        """Poll a feed again; `state` is what is to be known of it from now on. False where it was not paused."""
+        if state:
+            await self._client.set(_key(url), state)
+        return bool(await self._client.srem(_PAUSED, url))
+
+    @translated
+    async def forget(self, url: str) -> None:
+        """Drop everything that is kept of a feed."""
+        await self._client.srem(_PAUSED, url)
+        await self._client.delete(_key(url), _claim_key(url))
+
+
+def _key(url: str) -> str:
+    return f"{PREFIX}feed:{digest(url)}"
+
+
+def _claim_key(url: str) -> str:
+    return f"{PREFIX}claim:{digest(url)}"
