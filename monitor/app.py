@@ -21,9 +21,10 @@ from monitor.config import Config, FeedConfig, PerHostConfig
 from monitor.delivery import Deliverer
 from monitor.demo import DemoSite
 from monitor.dispatch import Dispatcher
-from monitor.errors import InputError, Problem, StoreError
+from monitor.errors import InputError, Problem, StoreError, UnreadableError
 from monitor.http import Http
 from monitor.matching.matcher import Matcher
+from monitor.models import FeedDocument
 from monitor.notifiers import Notifier, notifier_class
 from monitor.polling import Poller
 from monitor.reading import Reader
@@ -191,12 +192,7 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[A
             config = _with_demo(config, stack)
         http = await stack.enter_async_context(Http(config.http))
         notifiers = _notifiers(config, http)
-        server = None
-        if not config.redis.url:
-            assert config.state_dir is not None  # noqa: S101 - config.load sees to it
-            server = stack.enter_context(EmbeddedServer(config.state_dir))
-        store = Store(config.redis.url or (server.url if server else ""), _process_name(), config.redis.lease)
-        stack.push_async_callback(store.close)
+        store, server = _open_store(config, stack)
         troubles = Troubles()
         await wait_for_redis(store, patience, troubles.say)
         for name, count in (await forgotten(store, notifiers)).items():
@@ -213,6 +209,36 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[A
         await store.sign_of_life()  # before any feed is claimed
         log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))
         yield App(config, poller, store, notifiers=notifiers, server=server, troubles=troubles)
+
+
+def _open_store(config: Config, stack: AsyncExitStack) -> tuple[Store, EmbeddedServer | None]:
+    """The configured Redis, or else the embedded server."""
+    server = None
+    if not config.redis.url:
+        assert config.state_dir is not None  # noqa: S101 - config.load sees to it
+        server = stack.enter_context(EmbeddedServer(config.state_dir))
+    store = Store(config.redis.url or (server.url if server else ""), _process_name(), config.redis.lease)
+    stack.push_async_callback(store.close)
+    return store, server
+
+
+@asynccontextmanager
+async def feed_store(config: Config) -> AsyncIterator[FeedStore]:
+    """What is kept of feeds, for a command; raises StoreError where Redis does not answer for ten seconds."""
+    async with AsyncExitStack() as stack:
+        store, _ = _open_store(config, stack)
+        await wait_for_redis(store, _ONCE_WAITS_FOR_REDIS, Troubles().say)
+        yield FeedStore(store)
+
+
+async def fetch_feed(config: Config, feed: FeedConfig) -> FeedDocument:
+    """Fetch and parse a feed as the daemon would; raises MonitorError."""
+    async with Http(config.http) as http, Workers(1) as workers:
+        page = await http.get(feed.url, access=feed.access)
+        try:
+            return await Reader(http.page, workers).feed(page)
+        except UnreadableError as error:
+            raise UnreadableError(f"{feed.url} {error}") from None
 
 
 def _notifiers(config: Config, http: Http) -> dict[str, Notifier]:

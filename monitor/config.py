@@ -260,12 +260,42 @@ def load(path: Path, options_of: OptionsOf, environ: Mapping[str, str] = os.envi
         config = yamlfile.validate(Config, document)
     except InputError as error:
         problems += error.problems
+        listed: tuple[FeedConfig, ...] = ()
     else:
         problems += _feed_problems(config, document)
+        listed = _listed(config, path.resolve().parent, problems)
     problems += [*_receiver_problems(document, options_of), *_route_problems(document)]
     if problems:
         raise InputError(problems)
-    return _absolute(config, path.resolve().parent, options_of, environ)
+    return _absolute(config, path.resolve().parent, options_of, environ).model_copy(
+        update={"feeds": (*config.feeds, *listed)}
+    )
+
+
+def read_feeds(path: Path) -> tuple[FeedConfig, ...]:
+    """The feeds of a list that `monitor feeds` keeps; none where there is no such file. Raises InputError."""
+    if not path.exists():
+        return ()
+    document = yamlfile.read(path)
+    written = {"feeds": document.value}
+    places = {("feeds", *place): where for place, where in document.places.items()}
+    inner = yamlfile.Document(document.name, written, places, document.problems)
+    return yamlfile.validate(_FeedList, inner).feeds
+
+
+class _FeedList(Strict):
+    feeds: tuple[FeedConfig, ...] = ()
+
+
+def _listed(config: Config, folder: Path, problems: list[Problem]) -> tuple[FeedConfig, ...]:
+    """The feeds of `feeds_file`, without those that the configuration itself has: what a user writes there counts."""
+    try:
+        listed = read_feeds(folder / config.feeds_file.expanduser())
+    except InputError as error:
+        problems += error.problems
+        return ()
+    own = {feed.url for feed in config.feeds}
+    return tuple({feed.url: feed for feed in listed if feed.url not in own}.values())
 
 
 def _feed_problems(config: Config, document: yamlfile.Document) -> list[Problem]:
@@ -358,6 +388,7 @@ def _absolute(config: Config, folder: Path, options_of: OptionsOf, environ: Mapp
     receivers = {name: _rooted(receiver, folder, options_of) for name, receiver in named.items()}
     return config.model_copy(
         update={
+            "feeds_file": folder / config.feeds_file.expanduser(),
             "rules": tuple(folder / path.expanduser() for path in config.rules),
             "state_dir": folder / (config.state_dir or Path(state)).expanduser(),
             "demo": config.demo and folder / config.demo.expanduser(),

@@ -11,7 +11,7 @@ from monitor.alerts.build import alerts_for, health_alerts
 from monitor.config import FeedConfig, PollConfig
 from monitor.errors import FetchError, MonitorError, StoreError
 from monitor.feeds import health
-from monitor.feeds.record import Record
+from monitor.feeds.record import GONE_AFTER, Record
 from monitor.feeds.rhythm import Hints, Limits, first_poll, fresh_for, next_poll, retry_after
 from monitor.feeds.state import FeedState
 from monitor.http import Http
@@ -83,15 +83,14 @@ class Poller:
         return True
 
     async def first_polls(self, feeds: Sequence[FeedConfig]) -> list[tuple[FeedConfig, datetime]]:
-        """When each feed is polled first, by what is kept of it; without those that are gone. Raises StoreError."""
+        """When each feed is polled first, by what is kept of it. Raises StoreError."""
         now, states = self._now(), await self._store.states([feed.url for feed in feeds])
         first = []
         for feed, state in zip(feeds, states, strict=True):
             record = FeedState.decode(state).record
             due = first_poll(record, self._limits(feed), now=now, url=feed.url, feeds=len(feeds))
-            if due:
-                first.append((feed, due))
-            else:
+            first.append((feed, due or now))
+            if due is None:
                 log.warning("feed=%s is gone and polled no more; `monitor feeds resume` tries it again", feed.url)
         return first
 
@@ -106,6 +105,8 @@ class Poller:
             raise TakenError(f"feed={feed.url} is being polled by another process")
         state = FeedState.decode(claim.state)
         try:
+            if state.record.gone >= GONE_AFTER:
+                return None
             if not early and (due := _still_due(state.record, self._now())):
                 return due  # another process has polled it meanwhile
             return await self._round(feed, state)

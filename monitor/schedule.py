@@ -18,12 +18,16 @@ from monitor.supervise import Troubles, end
 log = logging.getLogger(__name__)
 
 _NET = IntervalTrigger(days=1, timezone=UTC)  # each poll sets its job's next time; this is for one that did not
+_GONE = timedelta(minutes=1)  # until it is asked again whether a feed that is gone was resumed
 _STORE_IN_TROUBLE = timedelta(seconds=5)
 _JUMP = timedelta(seconds=20)  # of the clock, which is no drift any more
 
 
 class Schedule:
-    """Calls `poll` for each feed when it is due, and then when `poll` says, each no more than once at a time."""
+    """Calls `poll` for each feed when it is due, and then when `poll` says, each no more than once at a time.
+
+    `poll` says None of a feed that is not to be polled for now.
+    """
 
     def __init__(self, poll: Callable[[FeedConfig], Awaitable[datetime | None]], troubles: Troubles) -> None:
         self._poll = poll
@@ -56,10 +60,7 @@ class Schedule:
         task.add_done_callback(self._running.discard)
         with suppress(asyncio.CancelledError, JobLookupError):
             due = await asyncio.shield(task)
-            if due is None:
-                self._scheduler.remove_job(feed.url)
-            else:
-                self._scheduler.modify_job(feed.url, next_run_time=due)
+            self._scheduler.modify_job(feed.url, next_run_time=due or datetime.now(UTC) + _GONE)
 
     async def _next(self, feed: FeedConfig) -> datetime | None:
         try:

@@ -6,6 +6,7 @@ decides what is a number or a truth value. Duplicate keys, aliases, tags and exc
 
 import difflib
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,18 @@ def read(path: Path) -> Document:
     except OSError as error:
         raise InputError([Problem(name, f"cannot be read: {error.strerror}")]) from None
     return parse(text, name)
+
+
+def write(path: Path, value: Any, heading: str) -> None:
+    """Write a YAML file in one step: whoever reads it sees all of the old one or of the new. Raises InputError."""
+    body = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=120)
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            file.write(f"# {heading}\n{body}")
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise InputError([Problem(str(path), f"cannot be written: {error.strerror}")]) from None
 
 
 def parse(text: str, name: str) -> Document:

@@ -57,7 +57,7 @@ http:
     assert loaded.state_dir == tmp_path / "var"
     assert loaded.rules == (tmp_path / "rules", tmp_path / "more/rules.yaml")
     assert [feed.title for feed in loaded.feeds] == ["a.example", "B", "c.example"]
-    assert loaded.feeds[0].every == timedelta(minutes=5)
+    assert loaded.feeds[0].every is None
     assert loaded.feeds[1].tags == ("x", "no"), "a bare no is Norwegian, not false"
     assert loaded.feeds[1].every == timedelta(seconds=90)
     assert loaded.feeds[0].access == Access("https://a.example/feed")

@@ -9,7 +9,7 @@ from tests.conftest import REPOSITORY
 
 ROWS = [
     ["", "models", "errors"],
-    ["yamlfile", "config", "rules"],
+    ["yamlfile", "config", "feedlist", "rules"],
     ["feeds", "articles", "matching", "alerts", "addresses"],
     ["http", "store", "notifiers", "workers", "fixtures", "expectation", "demo"],
     ["supervise", "reading", "polling", "dispatch", "delivery", "schedule", "replay", "ruletests"],

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from monitor import __version__
+from monitor.cli.feeds import feeds
 from monitor.cli.replay import replay
 from monitor.cli.rules import match, rules
 from monitor.cli.run import run
@@ -47,5 +48,5 @@ def main(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-for command in (run, replay, rules, match):
+for command in (run, feeds, rules, match, replay):
     main.add_command(command)
