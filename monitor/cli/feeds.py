@@ -76,11 +76,12 @@ def add(url: str, unchecked: bool, config_path: Path | None, **described: Any) -
 
     config = _load(config_path)
     feed = _feed(url=url, **described)
+    if feed.url in {known.url for known in config.feeds}:
+        raise _refused(url, "is among the feeds already")
     if not unchecked:
         document = asyncio.run(app.fetch_feed(config, feed))
         feed = feed.model_copy(update={"name": feed.name or document.title})
-    if not feedlist.add(config.feeds_file, [feed], [feed.url for feed in config.feeds]):
-        raise _refused(url, "is among the feeds already")
+    feedlist.add(config.feeds_file, [feed])
     click.echo(f"added {feed.title} to {config.feeds_file}")
 
 
