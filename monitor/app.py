@@ -99,6 +99,26 @@ class App:
         await stop.wait()
         log.info("stopping")
         await schedule.stop(_POLLS_END_WITHIN)
+        await self._wind_up(loops)
+
+    async def once(self, stop: asyncio.Event) -> int:
+        """Poll every feed once and deliver what comes of it, or as much as is done when `stop` is set.
+
+        Returns how many deliveries wait for another attempt.
+        """
+        life, work = asyncio.create_task(self._life()), asyncio.create_task(self._one_round())
+        halt = asyncio.create_task(stop.wait())
+        await asyncio.wait([work, halt], return_when=asyncio.FIRST_COMPLETED)
+        if halt.done():
+            await end([work], _POLLS_END_WITHIN)
+        else:
+            halt.cancel()
+            await work
+        await self._wind_up([life])
+        return sum([await outbox.waiting() for outbox in self._outboxes.values()])
+
+    async def _wind_up(self, loops: list[asyncio.Task[None]]) -> None:
+        """Let the loops end, deliver what was read already, and sign off."""
         self._ending.set()
         await end(loops, _LOOPS_END_WITHIN)
         try:
@@ -108,9 +128,7 @@ class App:
             log.warning("stopped before everything was delivered; the rest is sent after the next start")
         await self._sign_off()
 
-    async def once(self) -> int:
-        """Poll every feed once and deliver what comes of it; returns how many deliveries wait for another attempt."""
-        life = asyncio.create_task(self._life())
+    async def _one_round(self) -> None:
         places = asyncio.Semaphore(_POLLS_AT_ONCE)
         # What a process that died a moment ago had begun is ours once its lease is over.
         deadline = now() + self._store.lease + timedelta(seconds=1)
@@ -125,10 +143,6 @@ class App:
         while now() < deadline and any([await stream.unsettled() for stream in self._streams]):
             await asyncio.sleep(0.2)
             await self._drain()
-        self._ending.set()
-        await end([life], _LOOPS_END_WITHIN)
-        await self._sign_off()
-        return sum([await outbox.waiting() for outbox in self._outboxes.values()])
 
     async def _polled(self, feed: FeedConfig) -> bool:
         try:
@@ -288,9 +302,9 @@ async def _run(config: Config, once: bool) -> int:
     stop = asyncio.Event()
     running_app = asyncio.ensure_future(_until_stopped(config, stop, once))
     for number in (signal.SIGINT, signal.SIGTERM):
-        # The first signal lets the daemon come to its end; a second one, or one in a single round, cuts it short.
+        # The first signal lets it come to its end; a second one cuts that short.
         asyncio.get_running_loop().add_signal_handler(
-            number, lambda: running_app.cancel() if once or stop.is_set() else stop.set()
+            number, lambda: running_app.cancel() if stop.is_set() else stop.set()
         )
     try:
         return await running_app
@@ -308,9 +322,10 @@ async def _until_stopped(config: Config, stop: asyncio.Event, once: bool) -> int
         stopping.cancel()
         if not starting.done():
             await end([starting], 0)
-            return 0
+            return 130 if once else 0
         if once:
-            return _report(await starting.result().once())
+            status = _report(await starting.result().once(stop))
+            return 130 if stop.is_set() else status
         await starting.result().run(stop)
         return 0
 

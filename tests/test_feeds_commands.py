@@ -28,7 +28,12 @@ def test_a_feed_is_added_after_a_look_and_removed(config: Path, site: Site) -> N
     result = monitor("feeds", "add", f"{site.url}/other", "--tag", "weather", "--every", "10m", "--config", config)
     assert result.returncode == 0, result.stderr
     [feed] = read_feeds(config.parent / "feeds.yaml")
-    assert (feed.url, feed.title, feed.tags, str(feed.every)) == (f"{site.url}/other", "Test feed", ("weather",), "0:10:00")
+    assert (feed.url, feed.title, feed.tags, str(feed.every)) == (
+        f"{site.url}/other",
+        "Test feed",
+        ("weather",),
+        "0:10:00",
+    )
     again = monitor("feeds", "add", f"{site.url}/other", "--config", config)
     assert (again.returncode, again.stderr) == (2, f"{site.url}/other: is among the feeds already\n")
     assert monitor("run", "--once", "--config", config).returncode == 0

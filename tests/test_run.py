@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -98,6 +99,21 @@ def test_a_signal_ends_it_within_ten_seconds_though_a_server_hangs(
         assert process.wait(timeout=15) == 0
         assert time.monotonic() - began < 10
     release.set()
+
+
+def test_a_signal_in_a_single_round_still_delivers_what_was_found(tmp_path: Path, site: Site) -> None:
+    publish(site, item("1", "A missile"))
+    release = threading.Event()
+    site.replies["/slow"] = Reply(wait=lambda: (release.wait(30), None)[1])
+    feeds = [{"url": f"{site.url}/feed"}, {"url": f"{site.url}/slow"}]
+    config = configure(tmp_path, site, feeds=feeds)
+    command = [sys.executable, "-m", "monitor", "run", "--once", "--config", str(config)]
+    with daemon(config, log=tmp_path / "log", command=command) as process:
+        wait_until(lambda: site.asked("/slow") and "alerts=1" in (tmp_path / "log").read_text())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 130
+    release.set()
+    assert [alert["title"] for alert in received(site)] == ["A missile"]
 
 
 def test_a_feed_or_page_that_fails_is_said_once_and_the_others_go_on(tmp_path: Path, site: Site) -> None:
