@@ -142,6 +142,11 @@ class FeedConfig(Strict):
         return Access(self.url, self.headers, self.cookies, auth, self.proxy or "")
 
     @property
+    def address(self) -> str:
+        """Its URL as logs and alerts show it: without a user and password in it."""
+        return re.sub("(?<=//)[^/?#]*@", "", self.url)
+
+    @property
     def title(self) -> str:
         return self.name or urlsplit(self.url).hostname or self.url
 

@@ -91,7 +91,7 @@ class Poller:
             due = first_poll(record, self._limits(feed), now=now, url=feed.url, feeds=len(feeds))
             first.append((feed, due or now))
             if due is None:
-                log.warning("feed=%s is gone and polled no more; `monitor feeds resume` tries it again", feed.url)
+                log.warning("feed=%s is gone and polled no more; `monitor feeds resume` tries it again", feed.address)
         return first
 
     def _limits(self, feed: FeedConfig) -> Limits:
@@ -102,7 +102,7 @@ class Poller:
         if claim.paused:
             return self._now() + _LOOK_AGAIN
         if not claim.ours:
-            raise TakenError(f"feed={feed.url} is being polled by another process")
+            raise TakenError(f"feed={feed.address} is being polled by another process")
         state = FeedState.decode(claim.state)
         try:
             if state.record.gone >= GONE_AFTER:
@@ -113,14 +113,14 @@ class Poller:
         except (StoreError, TakenError):
             raise
         except Exception:
-            log.exception("unexpected error while polling feed=%s; going on", feed.url)
+            log.exception("unexpected error while polling feed=%s; going on", feed.address)
             return self._now() + self._settings.min
         finally:
             # After a whole round it is given back already; then this changes nothing.
             await self._store.give_back(feed.url)
 
     async def _round(self, feed: FeedConfig, state: FeedState) -> datetime | None:
-        source = Source(feed.title, feed.url, feed.tags, feed.language, feed.full_text)
+        source = Source(feed.title, feed.address, feed.tags, feed.language, feed.full_text)
         poll = _Round(feed, state, source)
         before, hints = state.record, Hints()
         try:
@@ -163,7 +163,9 @@ class Poller:
         old = {entry.key for entry in self._too_old(poll.state.record, new)}
         if old:
             log.info(
-                "noted %d old entries of feed=%s without a look; max_age is what counts as old", len(old), poll.feed.url
+                "noted %d old entries of feed=%s without a look; max_age is what counts as old",
+                len(old),
+                poll.feed.address,
             )
         poll.done += [entry for entry, verdict in judged if verdict == "known" or entry.key in old]
         places = asyncio.Semaphore(_ENTRIES_AT_ONCE)
@@ -190,7 +192,7 @@ class Poller:
             alerts = alerts_for(self.matcher.match(article), article, self.matcher.by_id, self._now())
         except Exception:
             log.exception(
-                "unexpected error at entry=%s of feed=%s; it is tried again", entry.url or entry.key, poll.feed.url
+                "unexpected error at entry=%s of feed=%s; it is tried again", entry.url or entry.key, poll.feed.address
             )
             return
         if article.page_text is not None:
@@ -227,14 +229,14 @@ class Poller:
         alerts = health_alerts(changes, poll.source, now)
         poll.alerts += _kept(feed, await self._store.write(feed.url, state.encode(), alerts, now, done=True))
         if poll.alerts:
-            log.info("polled feed=%s alerts=%d", feed.url, poll.alerts)
+            log.info("polled feed=%s alerts=%d", feed.address, poll.alerts)
         return due
 
     def _say(self, feed: FeedConfig, before: Record, after: Record) -> None:
         if after.failures and after.reason != before.reason:
-            log.warning("feed failed url=%s reason=%r", feed.url, after.reason)
+            log.warning("feed failed url=%s reason=%r", feed.address, after.reason)
         elif before.failures and not after.failures:
-            log.info("feed recovered url=%s", feed.url)
+            log.info("feed recovered url=%s", feed.address)
 
 
 def _still_due(record: Record, now: datetime) -> datetime | None:
@@ -245,7 +247,7 @@ def _still_due(record: Record, now: datetime) -> datetime | None:
 
 def _kept(feed: FeedConfig, raised: int | None) -> int:
     if raised is None:
-        raise TakenError(f"feed={feed.url} was taken over by another process while this one stood still")
+        raise TakenError(f"feed={feed.address} was taken over by another process while this one stood still")
     return raised
 
 

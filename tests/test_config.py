@@ -205,3 +205,9 @@ http: {per_host: {concurrency: 0, rate: 0}}
         'monitor.yaml:7:19: concurrency: should be greater than or equal to 1, not "0"',
         'monitor.yaml:7:35: rate: should be greater than 0, not "0"',
     ]
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    feed = config.FeedConfig(url="https://me:s3c@ret@a.example/feed?to=b@c")
+    assert feed.address == "https://a.example/feed?to=b@c"
+    assert feed.title == "a.example"
