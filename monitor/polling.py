@@ -12,7 +12,7 @@ from monitor.config import FeedConfig, PollConfig
 from monitor.errors import FetchError, MonitorError, StoreError
 from monitor.feeds import health
 from monitor.feeds.record import GONE_AFTER, Record
-from monitor.feeds.rhythm import Hints, Limits, first_poll, fresh_for, next_poll, retry_after
+from monitor.feeds.rhythm import Hints, Limits, first_poll, fresh_for, kept_due, next_poll, retry_after
 from monitor.feeds.state import FeedState
 from monitor.http import Http
 from monitor.matching.matcher import Matcher
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 _ENTRIES_AT_ONCE = 4  # of one feed: a guest does not open more connections than a reader would
 _TRY_AGAIN = timedelta(seconds=5)  # whether another process is done with a feed
 _LOOK_AGAIN = timedelta(minutes=1)  # whether a paused feed was resumed
-_EARLY = timedelta(seconds=1)  # clocks and schedulers are not more exact
 
 
 class TakenError(MonitorError):
@@ -107,7 +106,7 @@ class Poller:
         try:
             if state.record.gone >= GONE_AFTER:
                 return None
-            if not early and (due := _still_due(state.record, self._now())):
+            if not early and (due := kept_due(state.record, self._limits(feed), self._now())):
                 return due  # another process has polled it meanwhile
             return await self._round(feed, state)
         except (StoreError, TakenError):
@@ -237,12 +236,6 @@ class Poller:
             log.warning("feed failed url=%s reason=%r", feed.address, after.reason)
         elif before.failures and not after.failures:
             log.info("feed recovered url=%s", feed.address)
-
-
-def _still_due(record: Record, now: datetime) -> datetime | None:
-    """When a feed is due, if that is later; a record of a time yet to come tells nothing, the clock was set."""
-    known = record.due and record.last_attempt and record.last_attempt <= now + _EARLY
-    return record.due if known and record.due and record.due > now + _EARLY else None
 
 
 def _kept(feed: FeedConfig, raised: int | None) -> int:

@@ -174,6 +174,19 @@ async def test_due_times_survive_a_restart(site: Site, redis_url: str) -> None:
     assert len(site.requests) == 2
 
 
+async def test_a_shorter_every_counts_from_the_next_start_on(site: Site, redis_url: str) -> None:
+    site.replies["/feed"] = LAUNCH
+    async with monitor(redis_url) as one:
+        await one.poll(feed_of(site, DAY))
+        one.clock.time += MINUTE
+        often = feed_of(site, 5 * SECOND)
+        [(_, first)] = await one.poller.first_polls([often])
+        assert first - one.clock.time <= 5 * SECOND
+        one.clock.time = first
+        assert await one.poller.poll(often) == first + 5 * SECOND
+    assert len(site.requests) == 2
+
+
 async def test_retry_after_is_waited_for_even_against_every(site: Site, redis_url: str) -> None:
     site.replies["/feed"] = Reply(status=503, headers={"Retry-After": "120"})
     async with monitor(redis_url) as one:

@@ -24,6 +24,7 @@ _BURST = 3  # the last gaps that speed polling up at once
 _MOST_BELIEVED = timedelta(hours=1)  # of a publisher's wish: a request an hour burdens nobody
 _LONGEST_RETRY_AFTER = timedelta(hours=24)
 _LONGEST = timedelta(days=3650)  # beyond it calendars end
+_CLOCKS_DIFFER = timedelta(seconds=0.5)  # those of several machines
 _POLLS_A_SECOND = 20  # while the first round is spread
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d+)\"?\s*(?=,|$)", re.ASCII | re.IGNORECASE)
 _NOT_FRESH = re.compile(r"(?:^|,)\s*no-(?:cache|store)\b", re.IGNORECASE)
@@ -108,18 +109,24 @@ def _even_with(gap: timedelta) -> timedelta:
 def first_poll(record: Record, limits: Limits, *, now: datetime, url: str, feeds: int) -> datetime | None:
     """When a feed is polled first after a start: when it was due, or else soon, spread among so many `feeds`.
 
-    None where it is gone.
-    A due time that has passed is spread like one that is not known, and so is one that cannot be meant any more:
-    the clock was set back since, or the user's limits are shorter now.
+    None where it is gone. A due time that has passed is spread like one that is not known.
     """
     if record.gone >= GONE_AFTER:
         return None
-    longest = limits.every or limits.longest
-    within = max(longest, limits.longest, _LONGEST_RETRY_AFTER) if record.failures else longest
-    known = record.due and record.last_attempt and record.last_attempt <= now < record.due
-    if record.due and known and record.due - now <= within:
-        return record.due
-    return now + spread(url, feeds, longest)
+    return kept_due(record, limits, now) or now + spread(url, feeds, limits.every or limits.longest)
+
+
+def kept_due(record: Record, limits: Limits, now: datetime) -> datetime | None:
+    """When a feed is due by what is kept of it; None where that has passed.
+
+    None, too, where it cannot be meant any more: the clock was set back since, or the user's limits are shorter now.
+    """
+    within = limits.every or limits.longest
+    if record.failures:
+        within = max(within, limits.longest, _LONGEST_RETRY_AFTER)
+    if record.due is None or record.last_attempt is None or record.last_attempt > now + _CLOCKS_DIFFER:
+        return None
+    return record.due if timedelta() < record.due - now <= within + _CLOCKS_DIFFER else None
 
 
 def spread(url: str, feeds: int, within: timedelta) -> timedelta:
