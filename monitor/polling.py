@@ -196,13 +196,14 @@ class Poller:
             return
         if article.page_text is not None:
             poll.pages.append(article.page_text)
-        poll.done.append(entry)
         # What raised nothing needs no mark of its own: should it come to that, it is looked at again.
         if alerts:
-            remembered = replace(poll.state, memory=poll.state.memory.with_entries(poll.done))
+            remembered = replace(poll.state, memory=poll.state.memory.with_entries([*poll.done, entry]))
             poll.alerts += _kept(
                 poll.feed, await self._store.write(poll.feed.url, remembered.encode(), alerts, self._now())
             )
+        # Kept last: another entry's write, which may come before this one's, must not mark it without its alerts.
+        poll.done.append(entry)
 
     def _failed(self, before: Record, error: MonitorError, hints: Hints) -> tuple[Record, Hints]:
         reason = error.reason if isinstance(error, FetchError) else str(error)

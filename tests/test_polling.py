@@ -1,8 +1,8 @@
 """How a feed is polled: what of it alerts, when it is polled again, and how it is said to do."""
 
 import logging
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,12 +10,14 @@ from monitor.alerts.retry import RetryPolicy
 from monitor.config import Config, FeedConfig, PollConfig, ReceiverConfig
 from monitor.delivery import Deliverer
 from monitor.dispatch import Dispatcher
+from monitor.errors import StoreError
 from monitor.feeds.record import GAPS
 from monitor.http import Http
 from monitor.matching.matcher import Matcher
-from monitor.models import Article, Match
+from monitor.models import Alert, Article, Match
 from monitor.notifiers import notifier_class
 from monitor.rules.lexicon import Lexicon
+from monitor.store.feeds import FeedStore
 from monitor.store.outbox import AlertStream, Outbox
 from tests.daemon import received
 from tests.polling import NO_PAUSES, NOW, RULES, Monitor, entry, every, monitor
@@ -250,6 +252,44 @@ async def test_an_entry_that_fails_stops_no_other_and_is_tried_again(
         assert await one.raised() == []
     assert caplog.text.count(f"unexpected error at entry=1 of feed={site.url}/feed") == 2
     assert [asked.headers.get("if-none-match") for asked in site.requests] == [None, None, None, '"1"']
+
+
+class Faulty(FeedStore):
+    """Redis goes away at the n-th write: before it has it, or after, so that only the answer is lost."""
+
+    fails_at, after, writes = 0, False, 0
+
+    async def write(
+        self, url: str, state: bytes, alerts: Sequence[Alert], now: datetime, *, done: bool = False
+    ) -> int | None:
+        self.writes += 1
+        fails = self.writes == self.fails_at
+        if fails and not self.after:
+            raise StoreError("Redis: gone")
+        raised = await super().write(url, state, alerts, now, done=done)
+        if fails:
+            raise StoreError("Redis: gone")
+        return raised
+
+
+@pytest.mark.parametrize("fails_at", [1, 2, 3, 4])
+@pytest.mark.parametrize("after", [False, True])
+async def test_redis_going_away_in_mid_poll_loses_nothing(
+    fails_at: int, after: bool, site: Site, redis_url: str
+) -> None:
+    """Three entries that are handled at once, each with a write of its own, and one more in the end."""
+    site.replies["/feed"] = feed(*(entry(str(n), f"Missile {n}") for n in range(3)), ETag='"1"')
+    async with monitor(redis_url, feed_store=Faulty) as one:
+        assert isinstance(one.feeds, Faulty)
+        one.feeds.fails_at, one.feeds.after = fails_at, after
+        with pytest.raises(StoreError):
+            await one.poll(feed_of(site))
+        assert one.feeds.writes >= fails_at
+        one.clock.time += 5 * SECOND
+        await one.poll(feed_of(site))
+        one.clock.time += MINUTE
+        await one.poll(feed_of(site))
+        assert await one.raised() == ["missile: Missile 0", "missile: Missile 1", "missile: Missile 2"]
 
 
 async def test_a_paused_feed_is_polled_after_it_is_resumed(site: Site, redis_url: str) -> None:
