@@ -47,6 +47,18 @@ async def test_each_poll_happens_once(count: int, site: Site, redis_url: str) ->
         assert len(await monitors[0].alerts()) == 12 * 10 * 3
 
 
+async def test_the_second_process_waits_for_the_whole_second(site: Site, redis_url: str) -> None:
+    """Where a feed is polled every second, a due time that loses its fraction would let each process poll it."""
+    site.replies["/feed"] = LAUNCH
+    feed = FeedConfig(url=f"{site.url}/feed", every=SECOND)
+    clock = Clock()
+    async with monitor(redis_url, "one", clock=clock) as one, monitor(redis_url, "two", clock=clock) as two:
+        for tenth in range(40):
+            clock.time = NOW + 0.7 * SECOND + tenth * SECOND / 10
+            await (one if tenth % 2 else two).poller.poll(feed)
+            assert len(site.requests) == tenth // 10 + 1
+
+
 def times_of(site: Site, path: str) -> list[float]:
     """Let a path be answered with 304 from now on; returns the moments of its requests, as they come."""
     times: list[float] = []

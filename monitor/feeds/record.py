@@ -21,7 +21,7 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Everything that is remembered of a feed; times are aware, kept to the second.
+    """Everything that is remembered of a feed; times are aware, kept to the second, `due` to the millisecond.
 
     `wish` is how often the document asks to be fetched. `newest` is when its last publication came out, and `gaps`
     are the minutes between the last ones, oldest first; what comes out within a minute of another is one with it.
@@ -176,6 +176,14 @@ def _time(text: str) -> datetime:
     return datetime.fromtimestamp(_count(text), UTC)
 
 
+def _milliseconds(value: datetime) -> str:
+    return str(int(value.timestamp() * 1000))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromtimestamp(_count(text) / 1000, UTC)
+
+
 def _span(text: str) -> timedelta:
     return timedelta(seconds=_count(text))
 
@@ -210,7 +218,7 @@ _CODEC: dict[str, _Codec] = {
     "etag": ("e", str, str),
     "last_modified": ("m", str, str),
     "body": ("b", str, str),
-    "due": ("d", _seconds, _time),
+    "due": ("d", _milliseconds, _moment),
     "last_attempt": ("a", _seconds, _time),
     "last_success": ("s", _seconds, _time),
     "failures": ("n", str, _count),
