@@ -109,7 +109,10 @@ class Poller:
             if not early and (due := kept_due(state.record, self._limits(feed), self._now())):
                 return due  # another process has polled it meanwhile
             return await self._round(feed, state)
-        except (StoreError, TakenError):
+        except TakenError as error:
+            log.warning("%s; what it found is not kept", error)
+            raise
+        except StoreError:
             raise
         except Exception:
             log.exception("unexpected error while polling feed=%s; going on", feed.address)

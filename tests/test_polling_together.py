@@ -1,6 +1,7 @@
 """Several processes that poll the same feeds, feeds that hang, and processes that stop or die in mid-poll."""
 
 import asyncio
+import logging
 import signal
 import statistics
 import threading
@@ -16,6 +17,7 @@ import redis
 
 from monitor.config import FeedConfig
 from monitor.errors import StoreError
+from monitor.store.redis import ALIVE
 from monitor.store.server import EmbeddedServer
 from tests.daemon import configure, daemon, received
 from tests.polling import NOW, Clock, entry, monitor
@@ -57,6 +59,34 @@ async def test_the_second_process_waits_for_the_whole_second(site: Site, redis_u
             clock.time = NOW + 0.7 * SECOND + tenth * SECOND / 10
             await (one if tenth % 2 else two).poller.poll(feed)
             assert len(site.requests) == tenth // 10 + 1
+
+
+async def test_a_feed_of_a_process_that_shows_no_life_is_taken_over(
+    site: Site, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first stands still in mid-poll for longer than its lease; then it goes on, and has lost its claim."""
+    caplog.set_level(logging.INFO)
+    go_on = threading.Event()
+    answers = iter([Reply(rss(entry("0", "Missile that is no more")), wait=lambda: (go_on.wait(30), None)[1]), LAUNCH])
+    site.replies["/feed"] = lambda request: next(answers, LAUNCH)
+    feed = FeedConfig(url=f"{site.url}/feed", every=timedelta(minutes=1))
+    async with monitor(redis_url, "stopped", lease=2 * SECOND) as stopped, monitor(redis_url, "other") as other:
+        poll = asyncio.create_task(stopped.poller.poll(feed))
+        await asyncio.to_thread(wait_until, lambda: site.requests)
+        assert await other.poller.poll(feed) == NOW + timedelta(seconds=5)
+        assert len(site.requests) == 1, "as long as the first shows life, the feed is its own"
+        with redis.Redis.from_url(redis_url) as client:
+            await asyncio.to_thread(wait_until, lambda: not client.exists(f"{ALIVE}stopped"))
+        assert await other.poller.poll(feed) == NOW + timedelta(minutes=1)
+        state = await other.state(feed)
+        go_on.set()
+        assert await poll
+        assert await other.state(feed) == state, "it has written nothing"
+        assert await other.raised() == ["missile: Missile launch"]
+        other.clock.time += timedelta(minutes=1)
+        await other.poller.poll(feed)
+        assert await other.raised() == []
+    assert caplog.text.count("was taken over by another process while this one stood still") == 1
 
 
 def times_of(site: Site, path: str) -> list[float]:
