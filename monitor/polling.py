@@ -23,7 +23,7 @@ from monitor.store.feeds import FeedStore
 log = logging.getLogger(__name__)
 
 _ENTRIES_AT_ONCE = 4  # of one feed: a guest does not open more connections than a reader would
-_TRY_AGAIN = timedelta(seconds=5)  # whether another process is done with a feed
+_TRY_AGAIN = timedelta(seconds=1)  # whether another process is done with a feed
 _LOOK_AGAIN = timedelta(minutes=1)  # whether a paused feed was resumed
 
 

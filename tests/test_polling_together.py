@@ -73,7 +73,7 @@ async def test_a_feed_of_a_process_that_shows_no_life_is_taken_over(
     async with monitor(redis_url, "stopped", lease=2 * SECOND) as stopped, monitor(redis_url, "other") as other:
         poll = asyncio.create_task(stopped.poller.poll(feed))
         await asyncio.to_thread(wait_until, lambda: site.requests)
-        assert await other.poller.poll(feed) == NOW + timedelta(seconds=5)
+        assert await other.poller.poll(feed) == NOW + timedelta(seconds=1)
         assert len(site.requests) == 1, "as long as the first shows life, the feed is its own"
         with redis.Redis.from_url(redis_url) as client:
             await asyncio.to_thread(wait_until, lambda: not client.exists(f"{ALIVE}stopped"))
@@ -117,6 +117,24 @@ def test_every_second_is_every_second(count: int, tmp_path: Path, site: Site, re
         wait_until(lambda: len(times) >= 7)
     assert min(gaps(times)) > 0.95
     assert statistics.median(gaps(times)) < 1.5
+
+
+def test_the_feeds_of_a_process_that_is_killed_are_taken_over(tmp_path: Path, site: Site, redis_url: str) -> None:
+    lease, hang = 2.0, threading.Event()
+    site.replies |= {"/feed": Reply(wait=lambda: (hang.wait(60), None)[1]), "/hook": Reply()}
+    config = configure(tmp_path, site, redis={"url": redis_url, "lease": f"{lease:.0f}s"})
+    with daemon(config, log=tmp_path / "first") as first:
+        wait_until(lambda: site.asked("/feed"))
+        with daemon(config, log=tmp_path / "second"):
+            wait_until(lambda: "running" in (tmp_path / "second").read_text())
+            site.replies["/feed"] = LAUNCH
+            first.kill()
+            killed = time.monotonic()
+            wait_until(lambda: len(site.asked("/feed")) > 1)
+            assert time.monotonic() - killed < lease + 2
+            wait_until(lambda: received(site))
+    hang.set()
+    assert [alert["title"] for alert in received(site)] == ["Missile launch"]
 
 
 @pytest.mark.slow
