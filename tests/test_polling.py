@@ -209,7 +209,10 @@ async def test_gone_three_times_stops_a_feed(site: Site, redis_url: str, caplog:
         assert await one.poll(feed_of(site))
         assert await one.poll(feed_of(site)) is None
         assert await one.raised() == ["feed-health: 127.0.0.1: gone: HTTP 410 Gone 3 times; polled no more"]
-        assert await one.poller.first_polls([feed_of(site)]) == []
+        [(_, first)] = await one.poller.first_polls([feed_of(site)])
+        assert first <= one.clock.time, "whether it was resumed is asked again"
+        assert await one.poll(feed_of(site)) is None
+        assert len(site.requests) == 3
     assert "is gone and polled no more; `monitor feeds resume` tries it again" in caplog.text
 
 

@@ -89,7 +89,7 @@ _PREFIXES = {"ar": _ARABIC_PREFIX, "he": _HEBREW_PREFIX}
 _SHORTEST_STEM = 2
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=10_000)  # what a word means is remembered elsewhere, but many ask at once
 def keys(language: str, word: str, *, stemmed: bool = True) -> frozenset[str]:
     """The keys by which a word of a text may be known. `word` is as the text has it, in lower case.
 

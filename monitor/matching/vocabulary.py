@@ -16,7 +16,7 @@ import ahocorasick_rs
 from monitor.matching.folding import RUN, fold_terms, unspaced
 from monitor.matching.patterns import LONGEST_WORD, Pattern, Phrase, Substring, Word, compile_terms, counts_in, longest
 
-_WORDS_KEPT = 100_000  # of all languages together; each takes some 300 bytes
+_KEPT = 200_000  # words and pairs of words, of all languages together; each takes some 200 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +90,19 @@ class Vocabulary:
         del self._stems, self._substrings
 
     def view(self, language: str | None) -> "View":
-        """What words mean in texts of a language, or of an unknown one."""
-        if self._kept > _WORDS_KEPT:
+        """What words mean in texts of a language, or of an unknown one; forgets all when too much is remembered."""
+        if self._kept > _KEPT:
             self._views, self._kept = {}, 0
         if language not in self._views:
             self._views[language] = View(self, language)
         return self._views[language]
 
+    def note(self, much: int) -> None:
+        """Note that so much more is remembered."""
+        self._kept += much
+
     def uses_of(self, folded: str) -> Iterator[Use]:
         """The uses whose heads are this folded word and nothing else."""
-        self._kept += 1
         yield from self._heads.get(folded, ())
         for atom in _several(self._literals.get(folded, ())):
             for pattern in compile_terms([self._names[atom]], None, literal=True):
@@ -193,6 +196,7 @@ class View:
 
     def _beside(self, meaning: Meaning, neighbour: str, step: int) -> tuple[Candidate, ...]:
         """The phrases whose head has a form of its next word beside it."""
+        self._vocabulary.note(1)
         likely = (
             *meaning.phrases.get((step, ""), ()),
             *meaning.phrases.get((step, self._folded.get(neighbour, "")[:1]), ()),
@@ -222,6 +226,7 @@ class View:
         """Work out what the words mean that were not met before; returns those that mean something."""
         unseen = list(self._meanings.unseen)
         self._meanings.unseen.clear()
+        self._vocabulary.note(len(unseen))
         learnt = {}
         for written, folded in zip(unseen, fold_terms(unseen), strict=True):
             meaning = self._meaning(written, folded) if folded and written[0] != RUN else None

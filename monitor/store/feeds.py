@@ -16,11 +16,11 @@ _AT_ONCE = 500
 
 # A claim is its process's as long as that shows life: what a dead one had begun is taken over within the lease.
 _CLAIM = """
-if redis.call('SISMEMBER', KEYS[3], ARGV[3]) == 1 then return 'paused' end
+if redis.call('SISMEMBER', KEYS[3], ARGV[3]) == 1 then return {'paused', ''} end
 local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= ARGV[1] and redis.call('EXISTS', ARGV[2] .. owner) == 1 then return 'taken' end
+if owner and owner ~= ARGV[1] and redis.call('EXISTS', ARGV[2] .. owner) == 1 then return {'taken', ''} end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
-return 'ours'
+return {'ours', redis.call('GET', KEYS[2]) or ''}
 """
 # Handled entries and their alerts are one write: neither can be there without the other. Whoever was stopped for so
 # long that its claim is another's by now writes nothing.
@@ -61,12 +61,12 @@ class FeedStore:
     async def claim(self, url: str) -> Claim:
         """Ask for a feed; what is answered holds until `write` or `give_back`, or until this process seems dead."""
         lifetime = int(_CLAIMED_FOR.total_seconds() * 1000)
-        answer = await self._client.eval(
+        answer, state = await self._client.eval(
             _CLAIM, 3, _claim_key(url), _key(url), _PAUSED, self._name, ALIVE, url, lifetime
         )
         if answer != b"ours":
             return Claim(ours=False, paused=answer == b"paused")
-        return Claim(ours=True, state=await self._client.get(_key(url)) or b"")
+        return Claim(ours=True, state=state)
 
     @translated
     async def write(
