@@ -49,6 +49,12 @@ async def test_each_poll_happens_once(count: int, site: Site, redis_url: str) ->
         assert len(await monitors[0].alerts()) == 12 * 10 * 3
 
 
+async def test_a_thousand_feeds_may_be_due_at_once(redis_url: str) -> None:
+    async with monitor(redis_url) as one:
+        claims = await asyncio.gather(*(one.feeds.claim(f"https://news.example/{n}") for n in range(1_000)))
+    assert all(claim.ours for claim in claims)
+
+
 async def test_the_second_process_waits_for_the_whole_second(site: Site, redis_url: str) -> None:
     """Where a feed is polled every second, a due time that loses its fraction would let each process poll it."""
     site.replies["/feed"] = LAUNCH

@@ -49,11 +49,11 @@ class Store:
         self.lease = lease
         # No retries inside the client: a command whose answer was lost may have been carried out.
         # Untyped on purpose: what redis-py declares covers both of its protocols and both of its decodings.
-        open_client: Any = functools.partial(
-            redis.asyncio.Redis.from_url, url, socket_timeout=_SOCKET_TIMEOUT, retry=Retry(NoBackoff(), 0)
-        )
-        self.client: Any = open_client(decode_responses=True)
-        self.binary: Any = open_client(decode_responses=False)  # for what is no text
+        options: Any = {"socket_timeout": _SOCKET_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
+        self.client: Any = redis.asyncio.Redis.from_url(url, decode_responses=True, **options)
+        # For what is no text, such as feeds, of which thousands may be due at once: their commands wait their turn.
+        waiting = redis.asyncio.BlockingConnectionPool.from_url(url, timeout=_SOCKET_TIMEOUT, **options)
+        self.binary: Any = redis.asyncio.Redis.from_pool(waiting)
 
     async def close(self) -> None:
         await self.client.aclose()
