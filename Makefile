@@ -24,6 +24,7 @@ bench: $(VENV)/installed-test
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench_feeds
 	@$(BIN)/python -m tests.bench_http
+	@$(BIN)/python -m tests.bench_polling
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
