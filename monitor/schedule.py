@@ -33,6 +33,7 @@ class Schedule:
         self._poll = poll
         self._troubles = troubles
         self._running: set[asyncio.Task[datetime | None]] = set()
+        self._stopped = False
         # APScheduler drops a run that is a second late, unless told that late is better than never.
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
@@ -49,11 +50,14 @@ class Schedule:
     async def stop(self, patience: float) -> None:
         """Begin no more polls, and let those that run end; what has not after `patience` seconds is cancelled."""
         self._clock.cancel()
+        self._stopped = True  # for those that APScheduler has handed over, but which have not begun
         self._scheduler.pause()
         await end(set(self._running), patience)
         self._scheduler.shutdown(wait=False)
 
     async def _run(self, feed: FeedConfig) -> None:
+        if self._stopped:
+            return
         # Shutting APScheduler down cancels its jobs: the poll is a task of ours, which it cannot reach.
         task = asyncio.ensure_future(self._next(feed))
         self._running.add(task)

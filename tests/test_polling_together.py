@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import AsyncExitStack, ExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,8 +17,10 @@ import redis
 
 from monitor.config import FeedConfig
 from monitor.errors import StoreError
+from monitor.schedule import Schedule
 from monitor.store.redis import ALIVE
 from monitor.store.server import EmbeddedServer
+from monitor.supervise import Troubles
 from tests.daemon import configure, daemon, received
 from tests.polling import NOW, Clock, entry, monitor
 from tests.site import Reply, Request, Site, rss, serving, wait_until
@@ -159,6 +161,33 @@ def test_a_process_that_is_stopped_for_a_while_loses_and_doubles_nothing(
         seen = len(site.asked("/feed"))
         wait_until(lambda: len(site.asked("/feed")) > seen + 3)
     assert len({request.headers["webhook-id"] for request in site.asked("/hook")}) == 4
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_no_poll_begins_once_the_schedule_stops(turns: int) -> None:
+    """APScheduler may have handed one to the event loop already, which has had so many turns since it fell due."""
+    running: set[str] = set()
+    ended, never = asyncio.Event(), asyncio.Event()
+
+    async def poll(feed: FeedConfig) -> None:
+        running.add(feed.url)
+        try:
+            await (ended if feed.url.endswith("first") else never).wait()
+        finally:
+            running.discard(feed.url)
+
+    schedule = Schedule(poll, Troubles())
+    first, second = (FeedConfig(url=f"http://news.example/{name}") for name in ("first", "second"))
+    now = datetime.now(UTC)
+    schedule.start([(first, now), (second, now + 0.3 * SECOND)])
+    while not running:  # noqa: ASYNC110 - the schedule sets no event
+        await asyncio.sleep(0)
+    time.sleep(0.4)  # noqa: ASYNC251 - the loop has to be late for the second
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.1, ended.set)
+    await schedule.stop(0.3)
+    assert running == set()
 
 
 def test_due_times_outlive_the_process(tmp_path: Path, site: Site) -> None:
