@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _ENTRIES_AT_ONCE = 4  # of one feed: a guest does not open more connections than a reader would
 _TRY_AGAIN = timedelta(seconds=1)  # whether another process is done with a feed
-_LOOK_AGAIN = timedelta(minutes=1)  # whether a paused feed was resumed
+_LOOK_AGAIN = timedelta(minutes=1)  # whether a feed that is paused or gone was resumed
 
 
 class TakenError(MonitorError):
@@ -63,8 +63,8 @@ class Poller:
         self._settings = settings
         self._now = now
 
-    async def poll(self, feed: FeedConfig) -> datetime | None:
-        """Poll a feed if it is due; returns when to come back, None for never. Raises StoreError.
+    async def poll(self, feed: FeedConfig) -> datetime:
+        """Poll a feed if it is due; returns when to come back. Raises StoreError.
 
         Other failures of its own are logged, once each, and never reach the caller.
         """
@@ -88,15 +88,15 @@ class Poller:
         for feed, state in zip(feeds, states, strict=True):
             record = FeedState.decode(state).record
             due = first_poll(record, self._limits(feed), now=now, url=feed.url, feeds=len(feeds))
-            first.append((feed, due or now))
             if due is None:
                 log.warning("feed=%s is gone and polled no more; `monitor feeds resume` tries it again", feed.address)
+            first.append((feed, due or now + _LOOK_AGAIN))
         return first
 
     def _limits(self, feed: FeedConfig) -> Limits:
         return Limits(self._settings.min, self._settings.max, feed.every)
 
-    async def _poll(self, feed: FeedConfig, *, early: bool) -> datetime | None:
+    async def _poll(self, feed: FeedConfig, *, early: bool) -> datetime:
         claim = await self._store.claim(feed.url)
         if claim.paused:
             return self._now() + _LOOK_AGAIN
@@ -105,7 +105,7 @@ class Poller:
         state = FeedState.decode(claim.state)
         try:
             if state.record.gone >= GONE_AFTER:
-                return None
+                return self._now() + _LOOK_AGAIN
             if not early and (due := kept_due(state.record, self._limits(feed), self._now())):
                 return due  # another process has polled it meanwhile
             return await self._round(feed, state)
@@ -121,7 +121,7 @@ class Poller:
             # After a whole round it is given back already; then this changes nothing.
             await self._store.give_back(feed.url)
 
-    async def _round(self, feed: FeedConfig, state: FeedState) -> datetime | None:
+    async def _round(self, feed: FeedConfig, state: FeedState) -> datetime:
         source = Source(feed.title, feed.address, feed.tags, feed.language, feed.full_text)
         poll = _Round(feed, state, source)
         before, hints = state.record, Hints()
@@ -220,7 +220,7 @@ class Poller:
         fresh = fresh_for(said["cache-control"], said["expires"], date=said["date"], age=said["age"], now=self._now())
         return Hints(fresh_for=fresh)
 
-    async def _close(self, poll: _Round, record: Record, hints: Hints) -> datetime | None:
+    async def _close(self, poll: _Round, record: Record, hints: Hints) -> datetime:
         """Say how the poll went, decide on the next, and give the feed back."""
         now, feed = self._now(), poll.feed
         self._say(feed, poll.state.record, record)
@@ -233,7 +233,7 @@ class Poller:
         poll.alerts += _kept(feed, await self._store.write(feed.url, state.encode(), alerts, now, done=True))
         if poll.alerts:
             log.info("polled feed=%s alerts=%d", feed.address, poll.alerts)
-        return due
+        return due or now + _LOOK_AGAIN
 
     def _say(self, feed: FeedConfig, before: Record, after: Record) -> None:
         if after.failures and after.reason != before.reason:

@@ -18,21 +18,17 @@ from monitor.supervise import Troubles, end
 log = logging.getLogger(__name__)
 
 _NET = IntervalTrigger(days=1, timezone=UTC)  # each poll sets its job's next time; this is for one that did not
-_GONE = timedelta(minutes=1)  # until it is asked again whether a feed that is gone was resumed
 _STORE_IN_TROUBLE = timedelta(seconds=5)
 _JUMP = timedelta(seconds=20)  # of the clock, which is no drift any more
 
 
 class Schedule:
-    """Calls `poll` for each feed when it is due, and then when `poll` says, each no more than once at a time.
+    """Calls `poll` for each feed when it is due, and then when `poll` says, each no more than once at a time."""
 
-    `poll` says None of a feed that is not to be polled for now.
-    """
-
-    def __init__(self, poll: Callable[[FeedConfig], Awaitable[datetime | None]], troubles: Troubles) -> None:
+    def __init__(self, poll: Callable[[FeedConfig], Awaitable[datetime]], troubles: Troubles) -> None:
         self._poll = poll
         self._troubles = troubles
-        self._running: set[asyncio.Task[datetime | None]] = set()
+        self._running: set[asyncio.Task[datetime]] = set()
         self._stopped = False
         # APScheduler drops a run that is a second late, unless told that late is better than never.
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -63,10 +59,9 @@ class Schedule:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         with suppress(asyncio.CancelledError, JobLookupError):
-            due = await asyncio.shield(task)
-            self._scheduler.modify_job(feed.url, next_run_time=due or datetime.now(UTC) + _GONE)
+            self._scheduler.modify_job(feed.url, next_run_time=await asyncio.shield(task))
 
-    async def _next(self, feed: FeedConfig) -> datetime | None:
+    async def _next(self, feed: FeedConfig) -> datetime:
         try:
             return await self._poll(feed)
         except StoreError as error:

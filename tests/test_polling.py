@@ -12,6 +12,7 @@ from monitor.delivery import Deliverer
 from monitor.dispatch import Dispatcher
 from monitor.errors import StoreError
 from monitor.feeds.record import GAPS
+from monitor.feeds.state import FeedState
 from monitor.http import Http
 from monitor.matching.matcher import Matcher
 from monitor.models import Alert, Article, Match
@@ -202,18 +203,27 @@ async def test_retry_after_is_waited_for_even_against_every(site: Site, redis_ur
         assert await one.raised() == ["missile: Missile launch"]
 
 
-async def test_gone_three_times_stops_a_feed(site: Site, redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_gone_three_times_stops_a_feed_until_it_is_resumed(
+    site: Site, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For every process, also for one that had planned to poll it."""
     site.replies["/feed"] = Reply(status=410)
-    async with monitor(redis_url) as one:
-        assert await one.poll(feed_of(site))
-        assert await one.poll(feed_of(site))
-        assert await one.poll(feed_of(site)) is None
+    async with monitor(redis_url) as one, monitor(redis_url, "two", clock=one.clock) as two:
+        for _ in range(3):
+            await one.poll(feed_of(site))
         assert await one.raised() == ["feed-health: 127.0.0.1: gone: HTTP 410 Gone 3 times; polled no more"]
-        [(_, first)] = await one.poller.first_polls([feed_of(site)])
-        assert first <= one.clock.time, "whether it was resumed is asked again"
-        assert await one.poll(feed_of(site)) is None
+        for other in (one, two):
+            for _ in range(3):
+                await other.poll(feed_of(site))
+            assert await other.poller.poll_now(feed_of(site))
         assert len(site.requests) == 3
-    assert "is gone and polled no more; `monitor feeds resume` tries it again" in caplog.text
+        [(_, first)] = await two.poller.first_polls([feed_of(site)])
+        assert first == one.clock.time + MINUTE
+        assert "is gone and polled no more; `monitor feeds resume` tries it again" in caplog.text
+        site.replies["/feed"] = LAUNCH
+        await one.feeds.resume(feed_of(site).url, FeedState().encode())
+        await one.poll(feed_of(site))
+        assert await one.raised() == ["missile: Missile launch"]
 
 
 async def test_permanent_redirects_are_followed_and_remembered_after_three(site: Site, redis_url: str) -> None:

@@ -169,12 +169,13 @@ async def test_no_poll_begins_once_the_schedule_stops(turns: int) -> None:
     running: set[str] = set()
     ended, never = asyncio.Event(), asyncio.Event()
 
-    async def poll(feed: FeedConfig) -> None:
+    async def poll(feed: FeedConfig) -> datetime:
         running.add(feed.url)
         try:
             await (ended if feed.url.endswith("first") else never).wait()
         finally:
             running.discard(feed.url)
+        return now + timedelta(hours=1)
 
     schedule = Schedule(poll, Troubles())
     first, second = (FeedConfig(url=f"http://news.example/{name}") for name in ("first", "second"))
