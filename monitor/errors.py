@@ -53,6 +53,10 @@ class StoreError(MonitorError):
     """Redis does not answer, or refuses."""
 
 
+class ArchiveError(MonitorError):
+    """The archive cannot be written, or is full; says where, and what was lost if anything was."""
+
+
 class NotifyError(MonitorError):
     """A notification was not taken; `str()` is the reason."""
 

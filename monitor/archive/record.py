@@ -1,0 +1,65 @@
+"""One line of the archive."""
+
+import re
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from monitor.models import Article, Source
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class Record(BaseModel):
+    """An article, its feed, when it was seen and the story it belongs to; what replay needs, by fixtures' names."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    seen: datetime
+    published: datetime | None = None
+    feed: str
+    feed_url: str = ""
+    tags: tuple[str, ...] = ()
+    language: str | None = None
+    title: str = ""
+    url: str = ""
+    author: str = ""
+    id: str
+    story: str = ""
+    text: str
+
+    @classmethod
+    def of(cls, article: Article, seen: datetime, story: str) -> "Record":
+        """The line of an article; what no UTF-8 can hold becomes U+FFFD."""
+        source = article.source
+        return cls(
+            seen=seen,
+            published=article.published,
+            feed=_clean(source.name),
+            feed_url=_clean(source.url),
+            tags=tuple(map(_clean, source.tags)),
+            language=article.language,
+            title=_clean(article.title),
+            url=_clean(article.url),
+            author=_clean(article.author),
+            id=_clean(article.id),
+            story=story,
+            text=_clean(article.text),
+        )
+
+    def article(self, document: str) -> Article:
+        """The article as rules see it; `document` is its place in the archive."""
+        return Article(
+            id=document,
+            source=Source(self.feed, self.feed_url, self.tags),
+            text=self.text,
+            title=self.title,
+            url=self.url,
+            author=self.author,
+            published=self.published,
+            language=self.language,
+        )
+
+
+def _clean(text: str) -> str:
+    return _SURROGATES.sub("\ufffd", text)
