@@ -17,6 +17,8 @@ from monitor.models import Access, FullText
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(kB|MB|GB|TB)", re.IGNORECASE)
+_BYTES = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _VARIABLE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
@@ -31,6 +33,14 @@ def parse_duration(value: Any) -> timedelta:
         return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in _NUMBER.findall(text)), timedelta())
     except OverflowError:
         raise ValueError(f'"{value}" is longer than anybody will live') from None
+
+
+def _parse_size(value: Any) -> int:
+    """Read `500MB` or `10GB` as bytes; raises ValueError."""
+    found = _SIZE.fullmatch(str(value).strip())
+    if not isinstance(value, int) and not found:
+        raise ValueError(f'"{value}" is no size; write a number and a unit, such as 500MB or 10GB')
+    return int(float(found[1]) * _BYTES[found[2].lower()]) if found else int(value)
 
 
 def _parse_network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -69,6 +79,7 @@ def _one_word(value: dict[str, str]) -> dict[str, str]:
 
 OptionsOf = Callable[[str], type[BaseModel]]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(_parse_size)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_parse_network)]
 HttpUrl = Annotated[str, BeforeValidator(_parse_http_url)]
 Headers = Annotated[dict[str, str], AfterValidator(_one_line)]
@@ -214,6 +225,28 @@ class HttpConfig(Strict):
         return value
 
 
+class ArchiveConfig(Strict):
+    """Where every article that was read is kept, a file a day; absent: nowhere."""
+
+    dir: Path = Field(description="the folder; `monitor replay` and `match` read it as it is")
+    keep: Duration = Field(timedelta(days=90), description="how long a day's file stays")
+    max_size: Size = Field(10 * 10**9, description="bytes of all its files; the oldest go first")
+
+    @field_validator("keep")
+    @classmethod
+    def _a_day_at_least(cls, value: timedelta) -> timedelta:
+        if value < timedelta(days=1):
+            raise ValueError("a file holds a day; write 1d or more")
+        return value
+
+    @field_validator("max_size")
+    @classmethod
+    def _room_for_a_day(cls, value: int) -> int:
+        if value < _BYTES["mb"]:
+            raise ValueError("that holds next to nothing; write 1MB or more")
+        return value
+
+
 class Config(Strict):
     """The whole of monitor.yaml; paths are absolute once loaded."""
 
@@ -226,6 +259,7 @@ class Config(Strict):
     receivers: dict[str, ReceiverConfig] = Field(default_factory=lambda: dict(_CONSOLE))
     route: RouteConfig | None = None
     http: HttpConfig = HttpConfig()
+    archive: ArchiveConfig | None = Field(None, description="where every article is kept; absent: nowhere")
     demo: Path | None = Field(None, description="a folder of fixtures to serve on this machine and poll as feeds")
 
     @field_validator("rules", mode="before")
@@ -391,11 +425,13 @@ def _absolute(config: Config, folder: Path, options_of: OptionsOf, environ: Mapp
     state = environ.get("STATE_DIRECTORY") or Path(environ.get("XDG_STATE_HOME") or "~/.local/state") / "monitor"
     named = config.receivers or _CONSOLE
     receivers = {name: _rooted(receiver, folder, options_of) for name, receiver in named.items()}
+    archive = config.archive and config.archive.model_copy(update={"dir": folder / config.archive.dir.expanduser()})
     return config.model_copy(
         update={
             "feeds_file": folder / config.feeds_file.expanduser(),
             "rules": tuple(folder / path.expanduser() for path in config.rules),
             "state_dir": folder / (config.state_dir or Path(state)).expanduser(),
+            "archive": archive,
             "demo": config.demo and folder / config.demo.expanduser(),
             "receivers": receivers,
         }
