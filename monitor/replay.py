@@ -67,11 +67,11 @@ async def articles_of(fixture: Fixture, reader: Reader) -> list[Article]:
     title = about.title or page.title
     article = Article(
         id=fixture.document,
-        source=Source(about.feed or fixture.document),
+        source=Source(about.feed or fixture.document, about.feed_url, about.tags),
         text=page.text,
         title=title,
         url=about.url,
-        author=page.author,
+        author=about.author or page.author,
         published=about.published or page.published,
         language=normal(about.language) or detect(f"{title}\n{page.text}", page.language),
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.fixtures import Fixture
     from monitor.models import Alert
 
-_MUCH = 50  # fixtures, from which on progress is shown
+_MUCH = 50  # fixtures, after which progress is shown again
 
 
 @click.command()
@@ -36,7 +36,7 @@ def replay(  # noqa: PLR0917 - click hands them over by name
 ) -> None:
     """Send fixtures through the very stages that the daemon uses, without network.
 
-    PATH is a file or a folder of .txt, .html, .xml, .rss, .atom, .json and .jsonl.
+    PATH is a file or a folder of .txt, .html, .xml, .rss, .atom, .json, .jsonl and .jsonl.zst, as the archive is.
 
     \b
     monitor replay seeds --rules rules                             the alerts, for people
@@ -48,14 +48,13 @@ def replay(  # noqa: PLR0917 - click hands them over by name
     began = time.monotonic()
     config = configuration(config_path, rules_paths)
     wanted = expectation.read(expected) if expected else None
-    documents = fixtures.read(paths)
     matcher = app.matcher_of(config)
     found: list[tuple[Alert, list[str]]] = []
 
     def tell(alert: "Alert", receivers: Iterable[str]) -> None:
         found.append((alert, list(receivers)))
 
-    count = asyncio.run(_replay(documents, matcher, config, tell))
+    count = asyncio.run(_replay(fixtures.stream(paths), matcher, config, tell))
     # Shown once all is read: a fixture that cannot be read leaves nothing half-said.
     for alert, receivers in found:
         show(alert, receivers, form)
@@ -70,7 +69,7 @@ def replay(  # noqa: PLR0917 - click hands them over by name
         sys.exit(1 if lines else 0)
 
 
-async def _replay(documents: list["Fixture"], matcher: Any, config: "Config", tell: Callable[..., None]) -> int:
+async def _replay(documents: "Iterable[Fixture]", matcher: Any, config: "Config", tell: Callable[..., None]) -> int:
     from monitor.alerts.routing import route
     from monitor.reading import Reader, no_pages
     from monitor.replay import replay as replayed
@@ -83,14 +82,15 @@ async def _replay(documents: list["Fixture"], matcher: Any, config: "Config", te
             done += 1
             for alert in alerts:
                 tell(alert, route(alert, config))
-            _progress(done, len(documents))
+            if done % _MUCH == 0:
+                _progress(f"{done} fixtures")
+    _progress("")
     return articles
 
 
-def _progress(done: int, total: int) -> None:
-    if total >= _MUCH and sys.stderr.isatty():
-        end = "\r\x1b[K" if done == total else f"\r{done} of {total} fixtures"
-        click.echo(end, err=True, nl=False)
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{text}", err=True, nl=False)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -177,31 +177,35 @@ def match(paths: tuple[Path, ...], expressions: tuple[str, ...], form: str, **op
     monitor match articles/ --expr "DPRK + missile"
     monitor match articles/ --rules rules --format ndjson
     """
-    from monitor.alerts.build import alerts_for
-    from monitor.matching.matcher import Matcher
+    from monitor import fixtures
+    from monitor.replay import replay
 
-    matcher = _matcher(expressions, options["config_path"], options["rules_paths"], Matcher)
-    found = 0
-    for article in asyncio.run(_articles(paths)):
-        for alert in alerts_for(matcher.match(article), article, matcher.by_id):
-            found += 1
-            show(alert, (), form)
-    sys.exit(0 if found else 1)
+    matcher = matcher_for(expressions, options["config_path"], options["rules_paths"])
+
+    async def search() -> int:
+        found = 0
+        async with _reader() as reader:
+            async for _, alerts in replay(fixtures.stream(paths), reader, matcher):
+                for alert in alerts:
+                    found += 1
+                    show(alert, (), form)
+        return found
+
+    sys.exit(0 if asyncio.run(search()) else 1)
 
 
-def _matcher(
-    expressions: tuple[str, ...], config_path: Path | None, rules_paths: tuple[Path, ...], make: "type[Matcher]"
-) -> "Matcher":
+def matcher_for(expressions: tuple[str, ...], config_path: Path | None, rules_paths: tuple[Path, ...]) -> "Matcher":
     """The rules of the files, or those given as expressions; the files' concepts serve both."""
     from monitor import yamlfile
     from monitor.errors import InputError
+    from monitor.matching.matcher import Matcher
     from monitor.rules.lexicon import shipped
     from monitor.rules.load import RuleSet, unknown_concepts
     from monitor.rules.schema import RuleSchema, rule_of
 
     if not expressions:
         _, loaded = _load(config_path, rules_paths)
-        return make(loaded.rules, loaded.lexicon)
+        return Matcher(loaded.rules, loaded.lexicon)
     try:
         _, loaded = _load(config_path, rules_paths)
     except InputError:
@@ -214,7 +218,7 @@ def _matcher(
         rules.append(rule_of(checked, f"--expr {expression}", expression))
     if problems := unknown_concepts(rules, loaded.lexicon):
         raise InputError(problems)
-    return make(rules, loaded.lexicon)
+    return Matcher(rules, loaded.lexicon)
 
 
 def _load(config_path: Path | None, rules_paths: tuple[Path, ...]) -> "tuple[Config, RuleSet]":
