@@ -5,7 +5,8 @@ Either YAML, a mapping from a document to the rules that it must raise (an empty
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,36 @@ def _read_lines(path: Path) -> dict[Key, Mapping[str, Any]]:
                 problem = Problem(f"{path}:{number}:1", 'an object with "document" and "rule" was expected')
                 raise InputError([problem]) from None
     return expected
+
+
+def add(path: Path, document: str, rules: Sequence[str]) -> None:
+    """Add a document and the rules that it must raise to a YAML file, which is made if need be.
+
+    Raises InputError where the document stands there already, or no line can be added to the file; then it stays as it
+    is. Raises OSError where it cannot be written.
+    """
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    before = yamlfile.parse(text, str(path)).value or {}
+    if isinstance(before, dict) and document in before:
+        raise InputError([Problem(str(path), f'"{document}" stands there already')])
+    line = f"{scalar(document)}: [{', '.join(map(scalar, rules))}]\n"
+    line = line if text.endswith("\n") or not text else f"\n{line}"
+    try:
+        after = yamlfile.parse(text + line, str(path)).value
+    except InputError:
+        after = None
+    if not isinstance(before, dict) or after != {**before, document: list(rules)}:
+        raise InputError([Problem(str(path), f"nothing can be added at its end; it should hold such lines as {line}")])
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line)
+
+
+def scalar(text: str) -> str:
+    """A text as YAML: as it is where that is plain, else in quotes."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_./-]*", text) and text != "null":
+        return text
+    quoted = (c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
+    return f'"{"".join(quoted)}"'
 
 
 def differences(expected: Mapping[Key, Mapping[str, Any]], found: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 from monitor.alerts.build import alerts_for
+from monitor.archive import days, read
 from monitor.articles.language import detect, normal
 from monitor.errors import InputError, Problem, UnreadableError, WorkerError
 from monitor.fixtures import Fixture
@@ -82,3 +85,22 @@ async def _feed_articles(fixture: Fixture, body: bytes, reader: Reader) -> list[
     document = await reader.feed(Page(url="", body=body))
     source = Source(document.title or fixture.document, language=document.language)
     return [await reader.article(entry, source, f"{fixture.document}#{entry.key}") for entry in document.entries]
+
+
+def newest_first(folder: Path, matcher: Matcher, since: datetime | None, problems: list[Problem]) -> Iterator[Alert]:
+    """The alerts of an archive's articles that were seen at `since` or later, the newest article first.
+
+    What cannot be read is added to `problems`.
+    """
+    for day in reversed(days(folder)):
+        if since and day.day < since.astimezone(UTC).date():
+            return
+        found: list[tuple[datetime, list[Alert]]] = []
+        for document, record in read([day.path], problems):
+            if since and record.seen < since:
+                continue
+            article = record.article(document)
+            if alerts := alerts_for(matcher.match(article), article, matcher.by_id):
+                found.append((record.seen, alerts))
+        for _, alerts in sorted(found, key=lambda one: one[0], reverse=True):
+            yield from alerts

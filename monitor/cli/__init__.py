@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from monitor import __version__
+from monitor.cli.archive import archive
+from monitor.cli.capture import capture
 from monitor.cli.feeds import feeds
 from monitor.cli.replay import replay
 from monitor.cli.rules import match, rules
@@ -48,5 +50,5 @@ def main(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-for command in (run, feeds, rules, match, replay):
+for command in (run, feeds, rules, match, replay, archive, capture):
     main.add_command(command)
