@@ -12,8 +12,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitor.archive import Archive
-from monitor.errors import ArchiveError
+from monitor.archive import Archive, days, read
+from monitor.errors import ArchiveError, Problem
 from monitor.models import Article, Source
 
 SEEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -27,6 +27,13 @@ def article(seed: int, number: int) -> Article:
     return Article(
         id=f"{seed}-{number}", source=Source("Feed", "https://feed.example/"), text=text, title=f"n {number}"
     )
+
+
+def _problems(folder: Path) -> list[Problem]:
+    problems: list[Problem] = []
+    for _ in read([day.path for day in days(folder)], problems):
+        pass
+    return problems
 
 
 def main() -> None:
@@ -45,6 +52,8 @@ def main() -> None:
             archive.flush()
         except ArchiveError as error:
             sys.stdout.write(f"{error}\n")
+            if problems := _problems(folder):
+                sys.stdout.write(f"{problems}\n")
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             archive.flush()
             mode, number = "some", 200 + number

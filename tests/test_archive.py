@@ -145,21 +145,19 @@ def test_killed_in_the_midst_of_a_write(tmp_path: Path, size: int) -> None:
 
 
 def test_killed_by_a_signal_while_another_writes(tmp_path: Path) -> None:
-    with writer(tmp_path, "on", 0, 1) as victim, writer(tmp_path, "some", 0, 2) as other:
-        assert victim.stdout
-        lines = [victim.stdout.readline() for _ in range(30)]
-        victim.kill()
-        lines += victim.stdout.readlines()
-        other.communicate()
-    assert other.returncode == 0
+    with writer(tmp_path, "on", 0, 1) as one, writer(tmp_path, "on", 0, 2) as other:
+        told: dict[int, int] = {}
+        for _ in range(200):  # a line of one for each line of the other: they write at the same time
+            for seed, process in ((1, one), (2, other)):
+                assert process.stdout
+                told[seed] = int(process.stdout.readline())
+        one.kill()
+        other.kill()
     found = ids(tmp_path, [])
-    told = int(lines[-1])
-    ours = [one for one in found if one.startswith("1-")]
-    assert ours[:told] == expected(1, told)
-    assert ours == expected(1, len(ours))
-    theirs = [one for one in found if one.startswith("2-")]
-    assert len(theirs) >= 200
-    assert theirs == expected(2, len(theirs))
+    for seed, count in told.items():
+        ours = [name for name in found if name.startswith(f"{seed}-")]
+        assert len(ours) >= count
+        assert ours == expected(seed, len(ours))
 
 
 @pytest.mark.parametrize("size", [700, 5_000, 20_011])
@@ -202,10 +200,12 @@ def test_damage_costs_only_the_frames_that_it_lies_in(tmp_path: Path, seed: int)
     body, starts = bytearray(file.read_bytes()), [0]
     while starts[-1] < len(body):
         starts.append(starts[-1] + zstd.get_frame_size(bytes(body[starts[-1] :])))
-    at = random.Random(seed).randrange(starts[1], starts[4])
+    chance = random.Random(seed)
+    hit = chance.randrange(1, 4)
+    # Every third damages the number by which a frame is known.
+    at = starts[hit] if seed % 3 == 0 else chance.randrange(starts[hit], starts[hit + 1])
     body[at] ^= 0x55
     file.write_bytes(body)
-    hit = next(number for number in range(5) if starts[number] <= at < starts[number + 1])
     problems: list[Problem] = []
     found = ids(tmp_path, problems)
     assert found == [f"{seed}-{number}" for number in range(5) if number != hit]
