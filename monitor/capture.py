@@ -76,4 +76,4 @@ def file_name(url: str) -> str:
     parts = urlsplit(url)
     last = parts.path.rstrip("/").rpartition("/")[2]
     stem = f"{(parts.hostname or '').removeprefix('www.')}-{re.sub(r'[.](html?|php|aspx?)$', '', last)}"
-    return f"{re.sub('[^A-Za-z0-9._-]+', '-', stem)[:_LONGEST_NAME].strip('-._') or 'page'}.html"
+    return f"{re.sub('[^A-Za-z0-9._]+', '-', stem)[:_LONGEST_NAME].strip('-._') or 'page'}.html"

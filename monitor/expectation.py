@@ -56,8 +56,8 @@ def add(path: Path, document: str, rules: Sequence[str]) -> None:
     Raises InputError where the document stands there already, or no line can be added to the file; then it stays as it
     is. Raises OSError where it cannot be written.
     """
+    before = (yamlfile.read(path).value if path.exists() else None) or {}
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    before = yamlfile.parse(text, str(path)).value or {}
     if isinstance(before, dict) and document in before:
         raise InputError([Problem(str(path), f'"{document}" stands there already')])
     line = f"{scalar(document)}: [{', '.join(map(scalar, rules))}]\n"
