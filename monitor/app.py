@@ -24,7 +24,7 @@ from monitor.dispatch import Dispatcher
 from monitor.errors import InputError, Problem, StoreError, UnreadableError
 from monitor.http import Http
 from monitor.matching.matcher import Matcher
-from monitor.models import FeedDocument
+from monitor.models import Alert, FeedDocument
 from monitor.notifiers import Notifier, notifier_class
 from monitor.polling import Poller
 from monitor.reading import Reader
@@ -243,6 +243,14 @@ async def feed_store(config: Config) -> AsyncIterator[FeedStore]:
         store, _ = _open_store(config, stack)
         await wait_for_redis(store, _ONCE_WAITS_FOR_REDIS, Troubles().say)
         yield FeedStore(store)
+
+
+async def find_alert(config: Config, identifier: str) -> Alert | None:
+    """An alert of the last seven days by its id, for a command; raises StoreError."""
+    async with AsyncExitStack() as stack:
+        store, _ = _open_store(config, stack)
+        await wait_for_redis(store, _ONCE_WAITS_FOR_REDIS, Troubles().say)
+        return await AlertStream(store).find(identifier)
 
 
 async def fetch_feed(config: Config, feed: FeedConfig) -> FeedDocument:

@@ -26,7 +26,8 @@ async def fetched(
     if page is None:
         raise FetchError(url, "robots.txt forbids it; http.robots: false asks nevertheless")
     document = name or file_name(page.url)
-    return Fixture(document, about.model_copy(update={"url": page.url}), html=page.body, path=page.url)
+    told = {"url": page.url, "content_type": page.content_type if "charset" in page.content_type.lower() else ""}
+    return Fixture(document, about.model_copy(update=told), html=page.body, path=page.url)
 
 
 async def raised(fixture: Fixture, reader: Reader, matcher: Matcher) -> list[str]:

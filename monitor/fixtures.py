@@ -42,6 +42,7 @@ class FrontMatter(BaseModel):
     published: datetime | None = None
     language: str | None = None
     author: str = ""
+    content_type: str = ""  # what a page's server called it, where that names a charset
     feed: str = ""
     feed_url: str = ""
     tags: tuple[str, ...] = ()  # of the feed

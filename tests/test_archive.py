@@ -301,6 +301,19 @@ async def test_it_is_flushed_by_itself_and_at_the_end(tmp_path: Path) -> None:
     assert ids(tmp_path) == ["0-0", "0-1"]
 
 
+async def test_its_trouble_is_said_once_and_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("")
+    writing, ending = archive(tmp_path / "file"), asyncio.Event()
+    writing.append(article(0, 0), SEEN)
+    task = asyncio.create_task(keep_written(writing, ending, lambda: SEEN))
+    await asyncio.to_thread(wait_until, lambda: "cannot be written" in caplog.text)
+    ending.set()
+    await task
+    assert caplog.text.count("cannot be written") == 1
+    (tmp_path / "file").unlink()
+    assert writing.flush() == 1
+
+
 def archived_seeds(folder: Path) -> None:
     """The articles of the seeds, as the daemon would archive them."""
 

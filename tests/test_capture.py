@@ -98,14 +98,21 @@ def test_an_alert_is_captured_by_its_id(config: Path, site: Site) -> None:
     assert capture(config, "0123456789ab", status=2) == "0123456789ab: no URL, and no alert of the last seven days\n"
 
 
-def test_a_shared_redis_is_asked_too(tmp_path: Path, site: Site, redis_url: str) -> None:
+def test_a_shared_redis_is_asked_too_and_no_password_is_kept(tmp_path: Path, site: Site, redis_url: str) -> None:
     site.replies |= {"/feed": Reply(rss(item("1", "A missile", "", f"{site.url}/page"))), "/hook": Reply()}
-    site.replies["/page"] = Reply(PAGE)
-    config = configure(tmp_path, site, redis={"url": redis_url})
+    site.replies["/page"] = Reply(PAGE, headers={"Content-Type": "text/html; charset=utf-8"})
+    feed = {"url": f"{site.url}/feed".replace("//", "//me:s3cret@"), "tags": ["korea"], "cookies": {"key": "s3cret"}}
+    config = configure(tmp_path, site, redis={"url": redis_url}, feeds=[feed])
     assert monitor("run", "--once", "--config", config).returncode == 0
     [alert] = received(site)
     capture(config, alert["id"])
     assert replayed(config)[0] == 0
+    assert [request.headers.get("cookie") for request in site.asked("/page")] == ["key=s3cret"] * 2
+    beside = (tmp_path / "seeds/127.0.0.1-page.html.yaml").read_text()
+    assert "s3cret" not in beside
+    told = yaml.safe_load(beside)
+    assert (told["feed_url"], told["tags"]) == (f"{site.url}/feed", ["korea"])
+    assert told["content_type"] == "text/html; charset=utf-8"
 
 
 def test_nothing_is_overwritten_and_nothing_half_done(config: Path, site: Site) -> None:

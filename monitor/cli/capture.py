@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +79,7 @@ async def _captured(what: str, config: "Config", matcher: "Matcher", name: str) 
             title=alert.title,
             published=alert.published,
             feed=alert.source,
-            feed_url=feed.url if feed else "",
+            feed_url=feed.address if feed else "",
             tags=feed.tags if feed else (),
         )
     async with Http(config.http) as http, Workers() as workers:
@@ -90,20 +89,12 @@ async def _captured(what: str, config: "Config", matcher: "Matcher", name: str) 
 
 async def _alert(identifier: str, config: "Config") -> "Alert":
     """Look an alert up in the stream where it was raised."""
+    from monitor import app
     from monitor.errors import InputError, Problem
-    from monitor.store.outbox import AlertStream
-    from monitor.store.redis import Store
-    from monitor.store.server import EmbeddedServer
 
-    async with AsyncExitStack() as stack:
-        url = config.redis.url
-        if not url:
-            if config.state_dir is None:
-                raise InputError([Problem(identifier, "neither a URL nor, without a configuration, an alert")])
-            url = stack.enter_context(EmbeddedServer(config.state_dir)).url
-        store = Store(url, "capture", config.redis.lease)
-        stack.push_async_callback(store.close)
-        alert = await AlertStream(store).find(identifier)
+    if config.state_dir is None and not config.redis.url:
+        raise InputError([Problem(identifier, "no URL, and there is no configuration that says where alerts are")])
+    alert = await app.find_alert(config, identifier)
     if alert is None:
         raise InputError([Problem(identifier, "no URL, and no alert of the last seven days")])
     if not alert.url:
