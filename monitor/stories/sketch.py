@@ -1,0 +1,66 @@
+"""What is kept of an article to tell which story it belongs to: a few hundred bytes, the same in every language."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from monitor.matching.folding import fold, unspaced
+from monitor.models import Article, Evidence
+from monitor.stories.copies import signature
+from monitor.stories.names import names_in
+from monitor.stories.numbers import numbers_in
+
+
+class Sketch(BaseModel):
+    """An article as stories see it.
+
+    `concepts` are those of the lexicon that it speaks of, `places` those of them that are countries, `main` those that
+    stand in its headline or lead. `names` are its people and places as they sound, `main_names` those of headline and
+    lead; where `cased` is False they are merely words, among which names of other texts may be looked for. `numbers`
+    have their units. `time` is when it was published, or else seen.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    signature: bytes = b""
+    concepts: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
+    main: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    main_names: frozenset[str] = frozenset()
+    cased: bool = True
+    numbers: frozenset[str] = frozenset()
+    title_words: frozenset[str] = frozenset()
+    time: datetime
+    language: str | None = None
+    source: str = ""
+
+
+def sketch(article: Article, evidence: Sequence[Evidence], places: Collection[str], now: datetime) -> Sketch:
+    """Sketch an article; `evidence` is of all the lexicon's concepts in it, `places` names those that are countries."""
+    concepts = frozenset(found.concept for found in evidence)
+    lead = article.text[: article.lead_end]
+    in_title = {(found.start, found.end) for found in evidence if found.field == "title"}
+    in_text = {(found.start, found.end) for found in evidence if found.field != "title"}
+    main_names = names_in(article.title, in_title) | names_in(lead, in_text)
+    return Sketch(
+        signature=signature(f"{article.title}\n{article.text}"),
+        concepts=concepts,
+        places=concepts & frozenset(places),
+        main=frozenset(found.concept for found in evidence if found.field != "body"),
+        names=main_names | names_in(article.text, in_text),
+        main_names=main_names,
+        cased=_cased(article.title + lead),
+        numbers=numbers_in(f"{article.title}\n{article.text}"),
+        title_words=frozenset(fold(article.title).text.split()),
+        time=min(article.published or now, now),
+        language=article.language,
+        source=article.source.name,
+    )
+
+
+def _cased(text: str) -> bool:
+    """Tell whether a text is in a script with capital letters."""
+    letters = [letter for letter in text if letter.isalpha()]
+    return 2 * sum(not unspaced(c) and c.lower() != c.upper() for c in letters) > len(letters)
