@@ -5,7 +5,7 @@ the more names and numbers it shares. Neither does where what one says first the
 their places, actors or names differ, or their earthquakes are not of one magnitude.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -22,6 +22,7 @@ _WEIGHTS = {"topics": 0.3, "places": 0.3, "names": 0.2, "numbers": 0.1, "time": 
 _UNKNOWN = 0.4  # what a part counts that one of the two articles says nothing of
 _MAGNITUDES_APART = 0.5  # agencies differ by less about one earthquake
 _NAMES_APART = 0.34  # one name in three may be the town's
+_HEADLINE = 4  # words, from which on a headline tells an event
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,36 @@ def compare(one: Sketch, other: Sketch, window: timedelta = WINDOW) -> Joined | 
     alike = similarity(one.signature, other.signature)
     if alike >= _NEAR_COPY:
         return Joined("near-copy", alike, {"text": alike})
+    if (alike := _headlines_alike(one, other)) >= _NEAR_COPY:
+        return Joined("near-copy of the headline", alike, {"headline": alike})
     known = {name: part for name, part in _parts(one, other, window).items() if part is not None}
     score = sum(weight * known.get(name, _UNKNOWN) for name, weight in _WEIGHTS.items())
-    if not known.get("topics"):
-        return Apart("they have no topic in common", score)
-    if not any(known.get(name) for name in ("places", "names", "numbers")):
-        return Apart("they have no place, name or number in common", score)
+    if lacking := _lacking(known):
+        return Apart(f"they have no {lacking} in common", score)
     if score < _ENOUGH:
         return Apart(f"they have too little in common: {score:.2f} of {_ENOUGH}", score)
     return Joined(_said(one, other), score, known)
+
+
+def _lacking(known: Mapping[str, float]) -> str:
+    """What two reports of one event would have in common and these have not; "" where they have it all."""
+    details = [known[name] for name in ("names", "numbers") if name in known]
+    if "topics" not in known and sum(details) < 1:
+        return "known topic, nor names and numbers enough,"
+    if not known.get("topics", 1):
+        return "topic"
+    # Of two attacks on one country in one day only towns, people and numbers tell which is which.
+    if details and not any(details):
+        return "name or number"
+    return "" if details or known.get("places") else "place, name or number"
+
+
+def _headlines_alike(one: Sketch, other: Sketch) -> float:
+    """How many words two headlines have in common, of articles of one language of which one has too little text."""
+    if one.language != other.language or (one.signature and other.signature):
+        return 0.0
+    words = one.title_words | other.title_words
+    return len(one.title_words & other.title_words) / len(words) if len(words) >= _HEADLINE else 0.0
 
 
 def conflict(one: Sketch, other: Sketch) -> str:
@@ -126,13 +148,14 @@ def _names_part(one: Sketch, other: Sketch) -> float | None:
 
 def _other_names(one: Sketch, other: Sketch) -> bool:
     """Tell whether two articles of one language name others in headline and lead."""
-    if one.language != other.language or not one.cased or min(len(one.main_names), len(other.main_names)) < 2:
+    few = min(len(one.main_names), len(other.main_names))
+    if one.language != other.language or not one.cased or not few:
         return False
-    agreeing = (
+    agreeing = max(
         len(shared(one.main_names, other.names)) / len(one.main_names),
         len(shared(other.main_names, one.names)) / len(other.main_names),
     )
-    return max(agreeing) < _NAMES_APART
+    return agreeing < _NAMES_APART if few > 1 else not agreeing
 
 
 def _actors(sketch: Sketch) -> frozenset[str]:

@@ -16,8 +16,8 @@ _TIMES = {
     1e3: "thousand|ribu|tausend|mille|mila|mil|tys|тыс|тис|bin|ألف|آلاف|هزار|हज़ार|हजार|千|천|พัน|nghìn|ngàn",
 }
 _AFTER = {
-    "km": "km|kilomet|kilómet|quilômet|chilomet|км|километр|кілометр|كم|كيلومتر|کیلومتر|ק\"מ|किमी|किलोमीटर|公里|千米|キロ"
-    "|㎞|킬로미터|กม|กิโลเมตร|χλμ|χιλιόμετρ",
+    "km": "km|kilomet|kilómet|quilômet|chilomet|км|километр|кілометр|كم|كيلومتر|کیلومتر|ק\"מ|किमी|किलोमीटर|公里|千米"
+    "|キロ|㎞|킬로미터|กม|กิโลเมตร|χλμ|χιλιόμετρ",
     "%": "%|٪|％|percent|per cent|persen|peratus|por ciento|por cento|pour cent|per cento|prozent|procent|процент"
     "|відсот|퍼센트|パーセント|เปอร์เซ็นต์|फीसदी|प्रतिशत|بالمئة|بالمائة|في المئة|درصد|אחוז",
     "magnitude": "magnitude|büyüklüğünde|şiddetinde|ريختر|ریشتر|级地震|級地震|级强震|級強震|балл",
