@@ -103,7 +103,7 @@ def conflict(one: Sketch, other: Sketch) -> str:
     """Why two articles cannot tell of the same event, however alike they are; "" where nothing speaks against it."""
     for what, (ours, theirs) in {
         "places": (one.places, other.places),
-        "actors": (_actors(one), _actors(other)),
+        "actors": (actors(one), actors(other)),
     }.items():
         if _mutual(ours & one.main, ours, theirs & other.main, theirs) == 0:
             return f"the {what} differ: {_listed(ours & one.main)} / {_listed(theirs & other.main)}"
@@ -117,7 +117,7 @@ def conflict(one: Sketch, other: Sketch) -> str:
 
 def _parts(one: Sketch, other: Sketch, window: timedelta) -> dict[str, float | None]:
     """How much of each part agrees, from 0 to 1; None where one of them says nothing of it."""
-    ours, theirs = _topics(one), _topics(other)
+    ours, theirs = topics(one), topics(other)
     few = min(len(one.numbers), len(other.numbers))
     return {
         "topics": _mutual(ours & one.main, ours, theirs & other.main, theirs),
@@ -158,21 +158,22 @@ def _other_names(one: Sketch, other: Sketch) -> bool:
     return agreeing < _NAMES_APART if few > 1 else not agreeing
 
 
-def _actors(sketch: Sketch) -> frozenset[str]:
+def actors(sketch: Sketch) -> frozenset[str]:
     """Organisations: the concepts that are no countries and yet have names of their own."""
     return frozenset(concept for concept in sketch.concepts - sketch.places if concept[0].isupper())
 
 
-def _topics(sketch: Sketch) -> frozenset[str]:
-    return sketch.concepts - sketch.places - _actors(sketch)
+def topics(sketch: Sketch) -> frozenset[str]:
+    """What an article is about: the concepts that are neither countries nor organisations."""
+    return sketch.concepts - sketch.places - actors(sketch)
 
 
 def _said(one: Sketch, other: Sketch) -> str:
     """What two articles have in common, in words."""
-    topics = _listed(_topics(one) & _topics(other) & (one.main | other.main))
+    about = _listed(topics(one) & topics(other) & (one.main | other.main))
     where = _listed(one.places & other.places & (one.main | other.main))
     numbers = _listed(one.numbers & other.numbers)
-    return "; ".join(f"{what}: {said}" for what, said in (("topics", topics), ("places", where), ("numbers", numbers))
+    return "; ".join(f"{what}: {said}" for what, said in (("topics", about), ("places", where), ("numbers", numbers))
                      if said)  # fmt: skip
 
 

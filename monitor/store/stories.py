@@ -1,0 +1,178 @@
+"""What Redis keeps of stories: by which traces each is found again, what it is told by, and who told it.
+
+A trace's key holds the numbers of the latest stories that have it, 8 bytes each. Everything expires: traces after the
+window in which articles join a story, stories when their alerts are no longer listed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from monitor.store.redis import PREFIX, Store, translated
+from monitor.stories.join import WINDOW
+from monitor.stories.sketch import Sketch
+from monitor.stories.story import Member, Story, traces
+
+_TRACE = f"{PREFIX}trace:".encode()
+_STORY = f"{PREFIX}story:"
+_KEPT = timedelta(days=7)  # as long as alerts are listed
+_STORIES_OF_A_TRACE = 64
+_CANDIDATES = 8  # stories that are compared with an article
+_SKETCHES = 6  # of a story, each in another language
+_MEMBERS = 200  # kept of a story; its count goes on
+
+# Of all stories with a trace of the article those that have most; a trace of its text counts as three of its event.
+# The digest of the text's traces tells `_BEGIN` whether another article has changed them meanwhile.
+_LOOK_UP = """
+local texts, most, tally, order, seen = tonumber(ARGV[1]), tonumber(ARGV[2]), {}, {}, {}
+for i, numbers in ipairs(#KEYS > 0 and redis.call('MGET', unpack(KEYS)) or {}) do
+  numbers = numbers or ''
+  if i <= texts then seen[i] = numbers end
+  for at = 1, #numbers, 8 do
+    local number = string.sub(numbers, at, at + 7)
+    if not tally[number] then
+      tally[number] = 0
+      order[#order + 1] = number
+    end
+    tally[number] = tally[number] + (i <= texts and 3 or 1)
+  end
+end
+table.sort(order, function(a, b) return tally[a] > tally[b] or (tally[a] == tally[b] and a < b) end)
+local answer = {redis.sha1hex(table.concat(seen, '|'))}
+for i = 1, math.min(most, #order) do
+  local id = string.gsub(order[i], '.', function(c) return string.format('%02x', string.byte(c)) end)
+  answer[#answer + 1] = id
+  answer[#answer + 1] = redis.call('HGETALL', ARGV[3] .. id)
+end
+return answer
+"""
+_TRACED = """
+local function trace(first, number, lifetime, most)
+  for i = first, #KEYS do
+    local numbers = redis.call('GET', KEYS[i]) or ''
+    if not string.find(numbers, number, 1, true) then
+      numbers = string.sub(numbers, -8 * (most - 1)) .. number
+    end
+    redis.call('SET', KEYS[i], numbers, 'PX', lifetime)
+  end
+end
+"""
+# An article that two processes look up at one moment begins one story: the second is told to look again.
+_BEGIN = f"""{_TRACED}
+local seen = {{}}
+for i = 1, tonumber(ARGV[1]) do seen[i] = redis.call('GET', KEYS[i + 2]) or '' end
+if redis.sha1hex(table.concat(seen, '|')) ~= ARGV[2] then return 0 end
+if redis.call('EXISTS', KEYS[1]) == 1 then return 1 end
+redis.call('HSET', KEYS[1], 'first', ARGV[6], 'seen', ARGV[8], 'last', ARGV[8], 'count', 1, 'sketch', ARGV[7])
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+redis.call('HSET', KEYS[2], ARGV[9], ARGV[6])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+trace(3, ARGV[3], ARGV[4], {_STORIES_OF_A_TRACE})
+return 1
+"""
+# An article that is seen again, after a crash, is no other member.
+_JOIN = f"""{_TRACED}
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if redis.call('HEXISTS', KEYS[2], ARGV[8]) == 1 then return tonumber(redis.call('HGET', KEYS[1], 'count')) end
+local count = redis.call('HINCRBY', KEYS[1], 'count', 1)
+if tonumber(redis.call('HGET', KEYS[1], 'last')) < tonumber(ARGV[6]) then
+  redis.call('HSET', KEYS[1], 'last', ARGV[6])
+end
+if ARGV[5] ~= '' then redis.call('HSETNX', KEYS[1], ARGV[7], ARGV[5]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+if count <= {_MEMBERS} then redis.call('HSET', KEYS[2], ARGV[8], ARGV[4]) end
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+trace(3, ARGV[1], ARGV[2], {_STORIES_OF_A_TRACE})
+return count
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The stories that an article may belong to, likeliest first; `state` is what `begin` asks for."""
+
+    stories: tuple[Story, ...]
+    state: bytes
+
+
+class StoryStore:
+    """Stories, as all processes share them."""
+
+    def __init__(self, store: Store, window: timedelta = WINDOW) -> None:
+        self._client = store.binary
+        self._window = _milliseconds(window)
+        self._kept = max(self._window, _milliseconds(_KEPT))
+
+    @translated
+    async def look_up(self, sketch: Sketch) -> Candidates:
+        """Find the stories that have most traces of an article."""
+        texts, events = traces(sketch)
+        keys = [_TRACE + trace for trace in (*texts, *events)]
+        answer = await self._client.eval(_LOOK_UP, len(keys), *keys, len(texts), _CANDIDATES, _STORY)
+        found = zip(answer[1::2], answer[2::2], strict=True)
+        return Candidates(tuple(_story(number.decode(), fields) for number, fields in found if fields), answer[0])
+
+    @translated
+    async def begin(self, story_id: str, member: Member, sketch: Sketch, state: bytes) -> bool:
+        """Begin a story; False where another article that may be a near-copy came in between: then look up again."""
+        texts, events = traces(sketch)
+        keys = [_story_key(story_id), _members_key(story_id), *(_TRACE + trace for trace in (*texts, *events))]
+        arguments = [len(texts), state, bytes.fromhex(story_id), self._window, self._kept, member.model_dump_json()]
+        arguments += [sketch.model_dump_json(), member.time.timestamp(), _member(member)]
+        return bool(await self._client.eval(_BEGIN, len(keys), *keys, *arguments))
+
+    @translated
+    async def join(self, story: Story, member: Member, sketch: Sketch) -> int:
+        """Add an article to a story; returns how many it has then, 0 where the story has expired."""
+        new = len(story.sketches) < _SKETCHES and sketch.language not in {known.language for known in story.sketches}
+        keys = [_story_key(story.id), _members_key(story.id)]
+        keys += [_TRACE + trace for traced in traces(sketch) for trace in traced]
+        arguments = [bytes.fromhex(story.id), self._window, self._kept, member.model_dump_json()]
+        arguments += [sketch.model_dump_json() if new else "", member.time.timestamp(), f"sketch {sketch.language}"]
+        arguments.append(_member(member))
+        return int(await self._client.eval(_JOIN, len(keys), *keys, *arguments))
+
+    @translated
+    async def story(self, story_id: str) -> Story | None:
+        """A story with its members, None where there is none or no more."""
+        fields = await self._client.hgetall(_story_key(story_id))
+        if not fields:
+            return None
+        flat = [part for pair in fields.items() for part in pair]
+        members = map(Member.model_validate_json, await self._client.hvals(_members_key(story_id)))
+        in_order = sorted(members, key=lambda member: (bool(member.why), member.time))
+        return _story(story_id, flat).model_copy(update={"members": tuple(in_order)})
+
+
+def _story(story_id: str, fields: Sequence[bytes]) -> Story:
+    """A story of the fields of its hash, names and values in turn."""
+    kept = dict(zip(fields[::2], fields[1::2], strict=True))
+    others = sorted(name for name in kept if name.startswith(b"sketch "))
+    return Story(
+        id=story_id,
+        first=Member.model_validate_json(kept[b"first"]),
+        first_seen=_time(kept[b"seen"]),
+        last_seen=_time(kept[b"last"]),
+        count=int(kept[b"count"]),
+        sketches=tuple(Sketch.model_validate_json(kept[name]) for name in (b"sketch", *others)),
+    )
+
+
+def _member(member: Member) -> str:
+    return f"{member.source}\n{member.document}"
+
+
+def _time(seconds: bytes) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)
+
+
+def _story_key(story_id: str) -> bytes:
+    return f"{_STORY}{story_id}".encode()
+
+
+def _members_key(story_id: str) -> bytes:
+    return f"{_STORY}{story_id}:members".encode()
+
+
+def _milliseconds(time: timedelta) -> int:
+    return int(time.total_seconds() * 1000)
