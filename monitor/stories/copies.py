@@ -17,7 +17,7 @@ from monitor.matching.folding import fold
 _HASHES = 128
 _ROWS = 8  # of a band: two texts with 0.6 in common share one of 16 bands in 24 % of cases, with 0.8 in 95 %
 _SEED = 20_250_101  # another one makes other signatures
-_LONGEST = 20_000  # characters: more of a text does not tell it better apart
+_LONGEST = 5_000  # characters: the longer two texts of one language, the more of its n-grams both have
 _FEWEST = 50  # n-grams: what is shorter is alike by chance
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _HAN_AND_KANA = ((0x3005, 0x3007), (0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),

@@ -16,7 +16,7 @@ from monitor.stories.numbers import magnitudes
 from monitor.stories.sketch import Sketch
 
 WINDOW = timedelta(hours=72)
-_NEAR_COPY = 0.6  # texts with 12 % edits have 0.79 or more in common, unrelated ones of one language up to 0.45
+NEAR_COPY = 0.6  # texts with 12 % edits have 0.71 or more in common, unrelated ones of one language up to 0.5
 _ENOUGH = 0.55
 _WEIGHTS = {"topics": 0.3, "places": 0.3, "names": 0.2, "numbers": 0.1, "time": 0.1}
 _UNKNOWN = 0.4  # what a part counts that one of the two articles says nothing of
@@ -65,9 +65,9 @@ def compare(one: Sketch, other: Sketch, window: timedelta = WINDOW) -> Joined | 
     if reason := conflict(one, other):
         return Apart(reason)
     alike = similarity(one.signature, other.signature)
-    if alike >= _NEAR_COPY:
+    if alike >= NEAR_COPY:
         return Joined("near-copy", alike, {"text": alike})
-    if (alike := _headlines_alike(one, other)) >= _NEAR_COPY:
+    if (alike := _headlines_alike(one, other)) >= NEAR_COPY:
         return Joined("near-copy of the headline", alike, {"headline": alike})
     known = {name: part for name, part in _parts(one, other, window).items() if part is not None}
     score = sum(weight * known.get(name, _UNKNOWN) for name, weight in _WEIGHTS.items())

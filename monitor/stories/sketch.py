@@ -63,4 +63,4 @@ def sketch(article: Article, evidence: Sequence[Evidence], places: Collection[st
 def _cased(text: str) -> bool:
     """Tell whether a text is in a script with capital letters."""
     letters = [letter for letter in text if letter.isalpha()]
-    return 2 * sum(not unspaced(c) and c.lower() != c.upper() for c in letters) > len(letters)
+    return 2 * sum(not unspaced(c) and c.lower() != c.upper() for c in letters) >= len(letters)

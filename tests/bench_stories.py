@@ -1,0 +1,170 @@
+"""`make bench`, stories: what it costs to sign a text, to sketch it, and to find its story among many in Redis."""
+
+import asyncio
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from monitor.articles.extract import extract
+from monitor.matching.concepts import Concepts
+from monitor.models import Article
+from monitor.rules.lexicon import Lexicon, shipped
+from monitor.store.redis import Store
+from monitor.store.server import EmbeddedServer
+from monitor.store.stories import StoryStore
+from monitor.stories.copies import bands, signature, similarity
+from monitor.stories.join import NEAR_COPY
+from monitor.stories.sketch import Sketch, sketch
+from monitor.stories.story import Member, story_id
+from tests.bench import make_articles, median_ratio, report
+from tests.test_copies import EDITS, LANGUAGES, dealt
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MINUTE = 55.0  # seconds for storing
+STORED = 1_000_000
+TOGETHER = 200  # stories written at a time
+COMMON = 0.35  # how much unrelated texts of one language have in common
+
+
+def page_of(article: Article, chance: random.Random) -> str:
+    """A page as news sites build them: the article between menus, boxes and scripts, 60 KB or so."""
+    link = "<li class='item'><a href='/{0}'><span>{1}</span></a><img src='/i/{0}.jpg' alt='{1}'></li>"
+    words = article.text.split()
+    menu = "".join(link.format(number, " ".join(chance.choices(words, k=6))[:60]) for number in range(150))
+    paragraphs = "".join(f"<p>{paragraph}</p>" for paragraph in article.text.split("\n"))
+    script = f"<script>{'var a = [1, 2, 3];' * 500}</script>"
+    return (
+        f"<html><head><title>{article.title}</title>{script}</head><body><nav><ul>{menu}</ul></nav><article>"
+        f"<h1>{article.title}</h1>{paragraphs}</article><aside><ul>{menu}</ul></aside>{script}</body></html>"
+    )
+
+
+def bench_signing(lexicon: Lexicon) -> None:
+    chance = random.Random(1)
+    articles = make_articles(lexicon, 28, chance)
+    pages = [page_of(article, chance) for article in articles]
+
+    def sign() -> None:
+        for article in articles:
+            signature(f"{article.title}\n{article.text}")
+
+    def read() -> None:
+        for page in pages:
+            extract(page)
+
+    ours, _, ratio = median_ratio([(sign, read)] * 5)
+    report("sign a text", ours / len(articles) * 1e6, "us/article", "extraction of its page", ratio, "<= 0.02")
+    bench_sketching(lexicon, articles, read)
+
+
+def bench_sketching(lexicon: Lexicon, articles: Sequence[Article], read: Callable[[], None]) -> None:
+    concepts = Concepts(lexicon)
+
+    def sketch_all() -> None:
+        for article in articles:
+            sketch(article, concepts.of(article), concepts.places, NOW)
+
+    sketch_all()
+    ours, _, ratio = median_ratio([(sketch_all, read)] * 5)
+    report("sketch a matched article", ours / len(articles) * 1e6, "us/article", "extraction", ratio, "<= 0.25")
+
+
+def bench_recall() -> None:
+    """Near-copies with up to 12 % edits that are found, and unrelated texts of one language that are not."""
+    chance = random.Random(3)
+    copies, unrelated = [], []
+    for language in LANGUAGES:
+        for _ in range(10):
+            sentences, others = dealt(language, chance)
+            kept, other = signature(" ".join(sentences)), signature(" ".join(others))
+            copies += [_joined(kept, signature(edit(sentences, others, chance))) for edit in EDITS]
+            unrelated.append(_joined(kept, other))
+    recall, false = sum(copies) / len(copies), sum(unrelated) / len(unrelated)
+    report("near-copies found", recall, "share", f"{len(copies)} edited texts", recall, ">= 0.95")
+    report("unrelated texts joined", false, "share", f"{len(unrelated)} pairs of one language", false, "<= 0.005")
+
+
+def _joined(one: bytes, other: bytes) -> bool:
+    return bool({*bands(one)} & {*bands(other)}) and similarity(one, other) >= NEAR_COPY
+
+
+class Press:
+    """Sketches of a language's press: unrelated texts have as much in common as those of one language."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        concepts = Concepts(lexicon)
+        self._places = sorted(concepts.places)
+        self._topics = sorted(set(lexicon.concepts) - concepts.places)
+        self._chance = np.random.default_rng(4)
+        self._common = self._chance.integers(0, 2**16, 128, dtype=np.uint16)
+
+    def sketch(self) -> Sketch:
+        random_ = self._chance.integers(0, 2**16, 128, dtype=np.uint16)
+        signed = np.where(self._chance.random(128) < COMMON, self._common, random_)
+        # Some countries and topics are in the news far more often than others.
+        ranks = self._chance.zipf(1.3, 4)
+        places = frozenset(self._places[rank % len(self._places)] for rank in ranks[:2])
+        topics = frozenset(self._topics[rank % len(self._topics)] for rank in ranks[2:])
+        numbers = frozenset(map(str, self._chance.integers(13, 1000, 3).tolist()))
+        main = places | topics
+        return Sketch(signature=signed.astype("<u2").tobytes(), concepts=main, places=places, main=main,
+                      numbers=numbers, time=NOW, language="en")  # fmt: skip
+
+
+async def bench_look_up(lexicon: Lexicon) -> None:
+    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(Path(folder)) as server:
+        store = Store(server.url, "bench", timedelta(seconds=30))
+        stories, press = StoryStore(store), Press(lexicon)
+        kept, stored = await _fill(stories, press)
+        memory = (await store.client.info("memory"))["used_memory"] / stored / 1000
+        found, times = 0, []
+        for number, known in random.Random(5).sample(kept, 500):
+            began = time.perf_counter()
+            candidates = (await stories.look_up(known)).stories
+            times.append(time.perf_counter() - began)
+            found += number in {story.id for story in candidates}
+        fresh = [press.sketch() for _ in range(500)]
+        for unknown in fresh:
+            began = time.perf_counter()
+            await stories.look_up(unknown)
+            times.append(time.perf_counter() - began)
+        await store.close()
+    median = sorted(times)[len(times) // 2]
+    name = f"look up a story among {stored} stored, {memory:.1f} KB each"
+    report(name, median * 1e3, "ms", "1 ms", median * 1e3, "<= 1")
+    report(f"stories found again among {stored}", found / 500, "share", "500 stories", found / 500, ">= 0.99")
+
+
+async def _fill(stories: StoryStore, press: Press) -> tuple[list[tuple[str, Sketch]], int]:
+    """Begin as many stories as a minute allows; returns one in a hundred of them, and how many there are."""
+    deadline = time.monotonic() + MINUTE
+    kept, stored = [], 0
+    while stored < STORED and time.monotonic() < deadline:
+        sketches = [press.sketch() for _ in range(TOGETHER)]
+        numbers = [story_id(str(stored + number), "bench") for number in range(TOGETHER)]
+        await asyncio.gather(*(_begin(stories, *pair) for pair in zip(numbers, sketches, strict=True)))
+        kept += list(zip(numbers, sketches, strict=True))[::100]
+        stored += TOGETHER
+    return kept, stored
+
+
+async def _begin(stories: StoryStore, number: str, known: Sketch) -> None:
+    member = Member(document=number, source="bench", language="en", title="A headline of usual length", time=NOW)
+    while not await stories.begin(number, member, known, (await stories.look_up(known)).state):
+        pass
+
+
+def main() -> None:
+    lexicon = shipped()
+    bench_signing(lexicon)
+    bench_recall()
+    asyncio.run(bench_look_up(lexicon))
+
+
+if __name__ == "__main__":
+    main()
