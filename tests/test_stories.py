@@ -158,7 +158,7 @@ def test_two_headlines_without_text_are_copies_if_their_words_are() -> None:
 @pytest.mark.parametrize(
     ("text", "others"),
     [
-        ("a quake near Palu in Sulawesi", ["술라웨시", "Сулавеси", "Σουλαουέσι", "印尼苏拉威西发生地震"]),
+        ("a quake near Palu in Sulawesi", ["술라웨시", "Сулавеси", "印尼苏拉威西发生地震"]),
         (
             "he met Volodymyr Zelensky",
             ["Володимира Зеленського", "젤렌스키 대통령은", "ゼレンスキー大統領", "زيلينسكي"],

@@ -16,7 +16,7 @@ from monitor.stories.story import Member, Story, traces
 _TRACE = f"{PREFIX}trace:".encode()
 _STORY = f"{PREFIX}story:"
 _KEPT = timedelta(days=7)  # as long as alerts are listed
-_STORIES_OF_A_TRACE = 64
+_STORIES_OF_A_TEXT, _STORIES_OF_AN_EVENT = 64, 32  # that one trace leads to
 _CANDIDATES = 8  # stories that are compared with an article
 _SKETCHES = 6  # of a story, each in another language
 _MEMBERS = 200  # kept of a story; its count goes on
@@ -24,31 +24,39 @@ _MEMBERS = 200  # kept of a story; its count goes on
 # Of all stories with a trace of the article those that have most; a trace of its text counts as three of its event.
 # The digest of the text's traces tells `_BEGIN` whether another article has changed them meanwhile.
 _LOOK_UP = """
-local texts, most, tally, order, seen = tonumber(ARGV[1]), tonumber(ARGV[2]), {}, {}, {}
+local texts, most, tally, seen, best = tonumber(ARGV[1]), tonumber(ARGV[2]), {}, {}, 0
 for i, numbers in ipairs(#KEYS > 0 and redis.call('MGET', unpack(KEYS)) or {}) do
   numbers = numbers or ''
   if i <= texts then seen[i] = numbers end
+  local worth = i <= texts and 3 or 1
   for at = 1, #numbers, 8 do
     local number = string.sub(numbers, at, at + 7)
-    if not tally[number] then
-      tally[number] = 0
-      order[#order + 1] = number
-    end
-    tally[number] = tally[number] + (i <= texts and 3 or 1)
+    local sum = (tally[number] or 0) + worth
+    tally[number] = sum
+    if sum > best then best = sum end
   end
 end
-table.sort(order, function(a, b) return tally[a] > tally[b] or (tally[a] == tally[b] and a < b) end)
+local ranked = {}
+for number, sum in pairs(tally) do
+  ranked[sum] = ranked[sum] or {}
+  table.insert(ranked[sum], number)
+end
 local answer = {redis.sha1hex(table.concat(seen, '|'))}
-for i = 1, math.min(most, #order) do
-  local id = string.gsub(order[i], '.', function(c) return string.format('%02x', string.byte(c)) end)
-  answer[#answer + 1] = id
-  answer[#answer + 1] = redis.call('HGETALL', ARGV[3] .. id)
+for sum = best, 1, -1 do
+  local alike = ranked[sum] or {}
+  for _, number in ipairs(alike) do
+    if #answer > 2 * most then return answer end
+    local id = string.gsub(number, '.', function(c) return string.format('%02x', string.byte(c)) end)
+    answer[#answer + 1] = id
+    answer[#answer + 1] = redis.call('HGETALL', ARGV[3] .. id)
+  end
 end
 return answer
 """
-_TRACED = """
-local function trace(first, number, lifetime, most)
-  for i = first, #KEYS do
+_TRACED = f"""
+local function trace(texts, number, lifetime)
+  for i = 3, #KEYS do
+    local most = i <= texts + 2 and {_STORIES_OF_A_TEXT} or {_STORIES_OF_AN_EVENT}
     local numbers = redis.call('GET', KEYS[i]) or ''
     if not string.find(numbers, number, 1, true) then
       numbers = string.sub(numbers, -8 * (most - 1)) .. number
@@ -67,7 +75,7 @@ redis.call('HSET', KEYS[1], 'first', ARGV[6], 'seen', ARGV[8], 'last', ARGV[8], 
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('HSET', KEYS[2], ARGV[9], ARGV[6])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
-trace(3, ARGV[3], ARGV[4], {_STORIES_OF_A_TRACE})
+trace(tonumber(ARGV[1]), ARGV[3], ARGV[4])
 return 1
 """
 # An article that is seen again, after a crash, is no other member.
@@ -82,7 +90,7 @@ if ARGV[5] ~= '' then redis.call('HSETNX', KEYS[1], ARGV[7], ARGV[5]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if count <= {_MEMBERS} then redis.call('HSET', KEYS[2], ARGV[8], ARGV[4]) end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
-trace(3, ARGV[1], ARGV[2], {_STORIES_OF_A_TRACE})
+trace(tonumber(ARGV[9]), ARGV[1], ARGV[2])
 return count
 """
 
@@ -126,10 +134,11 @@ class StoryStore:
         """Add an article to a story; returns how many it has then, 0 where the story has expired."""
         new = len(story.sketches) < _SKETCHES and sketch.language not in {known.language for known in story.sketches}
         keys = [_story_key(story.id), _members_key(story.id)]
-        keys += [_TRACE + trace for traced in traces(sketch) for trace in traced]
+        texts, events = traces(sketch)
+        keys += [_TRACE + trace for trace in (*texts, *events)]
         arguments = [bytes.fromhex(story.id), self._window, self._kept, member.model_dump_json()]
         arguments += [sketch.model_dump_json() if new else "", member.time.timestamp(), f"sketch {sketch.language}"]
-        arguments.append(_member(member))
+        arguments += [_member(member), len(texts)]
         return int(await self._client.eval(_JOIN, len(keys), *keys, *arguments))
 
     @translated

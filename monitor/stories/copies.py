@@ -18,7 +18,7 @@ _HASHES = 128
 _ROWS = 8  # of a band: two texts with 0.6 in common share one of 16 bands in 24 % of cases, with 0.8 in 95 %
 _SEED = 20_250_101  # another one makes other signatures
 _LONGEST = 5_000  # characters: the longer two texts of one language, the more of its n-grams both have
-_FEWEST = 50  # n-grams: what is shorter is alike by chance
+_FEWEST, _LOOKED_AT = 50, 1_000  # different n-grams among so many: what has fewer is alike by chance
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _HAN_AND_KANA = ((0x3005, 0x3007), (0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
                  (0xF900, 0xFAFF), (0x20000, 0x323AF))  # fmt: skip
@@ -27,7 +27,7 @@ _HAN_AND_KANA = ((0x3005, 0x3007), (0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 
 def signature(text: str) -> bytes:
     """The MinHash of a text: 128 values of two bytes each; nothing for a text too short to tell."""
     grams = _grams(text[:_LONGEST])
-    if len(grams) < _FEWEST:
+    if len(np.unique(grams[:_LOOKED_AT])) < _FEWEST:
         return b""
     rows = rensa.RMinHash.digest_matrix_from_flat_token_hashes(grams, [0, len(grams)], _HASHES, _SEED).to_rows()
     return np.array(rows[0], dtype=np.uint32).astype("<u2").tobytes()
@@ -50,15 +50,17 @@ def bands(signed: bytes) -> list[bytes]:
 
 
 def _grams(text: str) -> NDArray[np.uint64]:
-    """The hashes of a text's n-grams, each once."""
-    points = np.frombuffer(fold(text).text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
-    dense = np.zeros(len(points), dtype=bool)
-    for first, last in _HAN_AND_KANA:
-        dense |= (points >= first) & (points <= last)
-    pairs = points[:-1] << np.uint64(42) | points[1:] << np.uint64(21)
-    in_pairs = dense[:-1] & dense[1:]
-    threes = ~in_pairs[:-1] & ~in_pairs[1:]
-    grams = np.concatenate([pairs[in_pairs], (pairs[:-1] | points[2:])[threes]])
+    """The hashes of a text's n-grams, some of them several times."""
+    points = np.frombuffer(fold(text).text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    wide = points.astype(np.uint64)
+    pairs = wide[:-1] << np.uint64(42) | wide[1:] << np.uint64(21)
+    grams = pairs[:-1] | wide[2:]
+    if points.max() >= _HAN_AND_KANA[0][0]:
+        dense = np.zeros(len(points), dtype=bool)
+        for first, last in _HAN_AND_KANA:
+            dense |= (points >= first) & (points <= last)
+        in_pairs = dense[:-1] & dense[1:]
+        grams = np.concatenate([pairs[in_pairs], grams[~in_pairs[:-1] & ~in_pairs[1:]]])
     # Multiplied, for the hash functions expect values that are spread over all 64 bits.
-    mixed = np.unique(grams) * _MULTIPLIER
+    mixed = grams * _MULTIPLIER
     return mixed ^ (mixed >> np.uint64(29))

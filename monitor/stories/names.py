@@ -7,6 +7,7 @@ one: such a text is searched for the names of the other.
 
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from itertools import groupby
 
 from anyascii import anyascii
@@ -15,6 +16,7 @@ from monitor.articles.sentences import sentence_spans
 
 Span = tuple[int, int]
 _READ = 1_500  # characters of a text in which names are looked for
+_WORDS_KEPT = 20_000  # news repeats its names
 _MOST = 150  # names kept of a text
 _SHORTEST = 3  # consonants that tell a name
 _SEARCHED = 4  # consonants, from which on a name may stand within a longer word
@@ -40,10 +42,8 @@ def names_in(text: str, known: Collection[Span] = ()) -> frozenset[str]:
     begins = {start for start, _ in sentence_spans(text)}
     found: dict[str, None] = {}
     for start, word in _candidates(text, begins):
-        if not any(first <= start < end for first, end in known):
-            plain = anyascii(word).lower()
-            if plain not in _CALENDAR and (sound := _sound(plain)):
-                found[sound] = None
+        if not any(first <= start < end for first, end in known) and (sound := _sound(word)):
+            found[sound] = None
     return frozenset(list(found)[:_MOST])
 
 
@@ -66,10 +66,14 @@ def _candidates(text: str, begins: Collection[int]) -> Iterator[tuple[int, str]]
                 yield start, word
 
 
-def _sound(plain: str) -> str:
-    """A word in Latin letters as it sounds; itself where it has too few consonants, nothing for a single letter."""
+@lru_cache(_WORDS_KEPT)
+def _sound(word: str) -> str:
+    """A word as it sounds, itself in Latin letters where it has few consonants; "" for what is no name."""
+    plain = anyascii(word).lower()
+    if plain in _CALENDAR or len(plain) < 2:
+        return ""
     sound = _once(plain.translate(_SILENT).translate(_ALIKE))
-    return sound if len(sound) >= _SHORTEST else _once(plain) if len(plain) > 1 else ""
+    return sound if len(sound) >= _SHORTEST else _once(plain)
 
 
 def _once(letters: str) -> str:
