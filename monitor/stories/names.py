@@ -40,9 +40,10 @@ def names_in(text: str, known: Collection[Span] = ()) -> frozenset[str]:
     """The names in a text's beginning, as they sound; words within `known` spans are none."""
     text = text[:_READ]
     begins = {start for start, _ in sentence_spans(text)}
+    covered = {place for first, end in known for place in range(first, end)}
     found: dict[str, None] = {}
     for start, word in _candidates(text, begins):
-        if not any(first <= start < end for first, end in known) and (sound := _sound(word)):
+        if start not in covered and (sound := _sound(word)):
             found[sound] = None
     return frozenset(list(found)[:_MOST])
 
@@ -58,12 +59,16 @@ def _candidates(text: str, begins: Collection[int]) -> Iterator[tuple[int, str]]
     """The words that may be names, with their places: line by line, since headlines are written in their own way."""
     for line in re.finditer("[^\n]+", text):
         words = [(line.start() + match.start(), match[0]) for match in _WORD.finditer(line[0])]
-        cased = [word for _, word in words if word[0].lower() != word[0].upper()]
-        capital = sum(word[0].isupper() for word in cased)
-        shouted = len(cased) > 3 and capital > _HEADLINE_CASE * len(cased)
-        for start, word in words:
-            if word not in cased or (word[0].isupper() and not shouted and start not in begins):
+        capital = [is_cased(word[0]) and word[0].isupper() for _, word in words]
+        shouted = len(words) > 3 and sum(capital) > _HEADLINE_CASE * len(words)
+        for (start, word), begins_large in zip(words, capital, strict=True):
+            if not is_cased(word[0]) or (begins_large and not shouted and start not in begins):
                 yield start, word
+
+
+def is_cased(letter: str) -> bool:
+    """Tell whether a letter has a capital form, or is one."""
+    return letter.lower() != letter.upper()
 
 
 @lru_cache(_WORDS_KEPT)

@@ -5,11 +5,13 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from monitor.matching.folding import fold, unspaced
+from monitor.matching.folding import fold
 from monitor.models import Article, Evidence
 from monitor.stories.copies import signature
-from monitor.stories.names import names_in
+from monitor.stories.names import is_cased, names_in
 from monitor.stories.numbers import numbers_in
+
+_TELLING = 200  # characters
 
 
 class Sketch(BaseModel):
@@ -61,6 +63,6 @@ def sketch(article: Article, evidence: Sequence[Evidence], places: Collection[st
 
 
 def _cased(text: str) -> bool:
-    """Tell whether a text is in a script with capital letters."""
-    letters = [letter for letter in text if letter.isalpha()]
-    return 2 * sum(not unspaced(c) and c.lower() != c.upper() for c in letters) >= len(letters)
+    """Tell whether a text is in a script with capital letters, by its beginning."""
+    letters = [letter for letter in text[:_TELLING] if letter.isalpha()]
+    return 2 * sum(map(is_cased, letters)) >= len(letters)
