@@ -231,3 +231,11 @@ def test_concepts_are_found_whatever_the_rules_ask_for(concepts: Concepts) -> No
     assert {"Nigeria", "Russia"} <= concepts.places
     assert "hostage" not in concepts.places
     assert concepts.of(Article("a", Source("s"), article.text)) == ()
+
+
+def test_a_hostile_article_has_a_small_sketch(concepts: Concepts) -> None:
+    for text in ("9" * 100_000, "1 234 " * 20_000, "A1.B " * 20_000, "Kharkiv " * 20_000, "ひ" * 100_000, "\ud800\x01"):
+        article = Article("a", Source("s"), text, title=text, language="en")
+        kept = sketch(article, concepts.of(article), concepts.places, BEGAN)
+        assert len(kept.model_dump_json()) < 10_000
+        assert isinstance(compare(kept, kept), Joined | Apart)

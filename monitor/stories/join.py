@@ -149,7 +149,7 @@ def _names_part(one: Sketch, other: Sketch) -> float | None:
 def _other_names(one: Sketch, other: Sketch) -> bool:
     """Tell whether two articles of one language name others in headline and lead."""
     few = min(len(one.main_names), len(other.main_names))
-    if one.language != other.language or not one.cased or not few:
+    if not one.language or one.language != other.language or not one.cased or not few:
         return False
     agreeing = max(
         len(shared(one.main_names, other.names)) / len(one.main_names),

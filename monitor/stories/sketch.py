@@ -1,4 +1,4 @@
-"""What is kept of an article to tell which story it belongs to: a few hundred bytes, the same in every language."""
+"""What is kept of an article to tell which story it belongs to: one or two kilobytes, alike in every language."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from monitor.stories.copies import signature
 from monitor.stories.names import is_cased, names_in
 from monitor.stories.numbers import numbers_in
 
-_TELLING = 200  # characters
+_TELLING, _HEADLINE = 200, 300  # characters
 
 
 class Sketch(BaseModel):
@@ -55,7 +55,7 @@ def sketch(article: Article, evidence: Sequence[Evidence], places: Collection[st
         main_names=main_names,
         cased=_cased(article.title + lead),
         numbers=numbers_in(f"{article.title}\n{article.text}"),
-        title_words=frozenset(fold(article.title).text.split()),
+        title_words=frozenset(fold(article.title[:_HEADLINE]).text.split()),
         time=min(article.published or now, now),
         language=article.language,
         source=article.source.name,

@@ -60,16 +60,18 @@ def why(verdict: Joined) -> str:
 def traces(sketch: Sketch) -> tuple[list[bytes], list[bytes]]:
     """By which keys of 8 bytes stories are found that an article may belong to: those of its text, those of its event.
 
-    An event is looked for by pairs of what tells it: a place or actor with a topic or number, a topic with a name.
+    An event is looked for by pairs of what tells it: a place or actor with a topic or number, a topic with a name, and
+    where neither place nor actor is known a name with a number.
     """
     clues = dict.fromkeys(islice(_clues(sketch), _MOST_CLUES))
     return bands(sketch.signature), [blake2b(clue.encode(), digest_size=8).digest() for clue in clues]
 
 
 def _clues(sketch: Sketch) -> Iterator[str]:
-    where = sorted((sketch.places | actors(sketch)) & sketch.main)[:4]
+    names = sorted(sketch.main_names)[:4] if sketch.cased else []
+    where = sorted((sketch.places | actors(sketch)) & sketch.main)[:4] or names
     what = sorted(topics(sketch) & sketch.main)[:4]
     for one, other in product(where, (*what, *sorted(sketch.numbers)[:8])):
         yield f"{one} + {other}"
-    for one, other in product(what, sorted(sketch.main_names)[:4] if sketch.cased else ()):
+    for one, other in product(what, names):
         yield f"{one} + {other}"
