@@ -24,4 +24,5 @@ bench: $(VENV)/installed-test
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench_feeds
 	@$(BIN)/python -m tests.bench_http
+	@$(BIN)/python -m tests.bench_polling
 	@$(BIN)/python -m tests.bench_stories

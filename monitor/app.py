@@ -17,6 +17,7 @@ from typing import Any
 
 from monitor import fixtures
 from monitor.alerts.retry import RetryPolicy
+from monitor.archive import Archive, keep_written
 from monitor.config import Config, FeedConfig, PerHostConfig
 from monitor.delivery import Deliverer
 from monitor.demo import DemoSite
@@ -94,19 +95,27 @@ class App:
     async def run(self, stop: asyncio.Event) -> None:
         """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
         schedule = Schedule(self._poller.poll, self._troubles)
-        loops = [asyncio.create_task(loop) for loop in (self._life(), *self._flows())]
-        schedule.start(await self._poller.first_polls(self.config.feeds))
+        loops = [asyncio.create_task(loop) for loop in (*self._upkeep(), *self._flows())]
+        schedule.start(await self._first_polls())
         await stop.wait()
         log.info("stopping")
         await schedule.stop(_POLLS_END_WITHIN)
         await self._wind_up(loops)
+
+    async def _first_polls(self) -> list[tuple[FeedConfig, datetime]]:
+        """When each feed is polled first; where Redis does not say, as if nothing were known of them."""
+        try:
+            return await self._poller.first_polls(self.config.feeds)
+        except StoreError as error:
+            self._troubles.say(error)
+            return [(feed, now()) for feed in self.config.feeds]
 
     async def once(self, stop: asyncio.Event) -> int:
         """Poll every feed once and deliver what comes of it, or as much as is done when `stop` is set.
 
         Returns how many deliveries wait for another attempt.
         """
-        life, work = asyncio.create_task(self._life()), asyncio.create_task(self._one_round())
+        upkeep, work = [*map(asyncio.create_task, self._upkeep())], asyncio.create_task(self._one_round())
         halt = asyncio.create_task(stop.wait())
         await asyncio.wait([work, halt], return_when=asyncio.FIRST_COMPLETED)
         if halt.done():
@@ -114,7 +123,7 @@ class App:
         else:
             halt.cancel()
             await work
-        await self._wind_up([life])
+        await self._wind_up(upkeep)
         return sum([await outbox.waiting() for outbox in self._outboxes.values()])
 
     async def _wind_up(self, loops: list[asyncio.Task[None]]) -> None:
@@ -157,8 +166,11 @@ class App:
         }
         return [self._loop(step, name) for name, step in steps.items()]
 
-    def _life(self) -> Coroutine[Any, Any, None]:
-        return self._loop(self._show_life, "the lease")
+    def _upkeep(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside polling and delivering."""
+        archive = self._poller.archive
+        kept = [keep_written(archive, self._ending, now)] if archive else []
+        return [self._loop(self._show_life, "the lease"), *kept]
 
     def _loop(self, step: Callable[[], Awaitable[object]], name: str) -> Coroutine[Any, Any, None]:
         return keep_going(step, name, until=self._ending, troubles=self._troubles, revive=self._revive)
@@ -219,6 +231,7 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[A
             matcher=matcher,
             settings=config.poll,
             now=now,
+            archive=_archive(config),
         )
         await store.sign_of_life()  # before any feed is claimed
         log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))
@@ -261,6 +274,11 @@ async def fetch_feed(config: Config, feed: FeedConfig) -> FeedDocument:
             return await Reader(http.page, workers).feed(page)
         except UnreadableError as error:
             raise UnreadableError(f"{feed.url} {error}") from None
+
+
+def _archive(config: Config) -> Archive | None:
+    kept = config.archive
+    return Archive(kept.dir, kept.keep, kept.max_size) if kept else None
 
 
 def _notifiers(config: Config, http: Http) -> dict[str, Notifier]:

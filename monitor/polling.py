@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from monitor.alerts.build import alerts_for, health_alerts
+from monitor.archive import Archive
 from monitor.config import FeedConfig, PollConfig
 from monitor.errors import FetchError, MonitorError, StoreError
 from monitor.feeds import health
@@ -46,7 +47,7 @@ class _Round:
 class Poller:
     """Polls feeds; `matcher` may be exchanged for another at any time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each part that a poll touches
         self,
         http: Http,
         reader: Reader,
@@ -55,8 +56,10 @@ class Poller:
         matcher: Matcher,
         settings: PollConfig,
         now: Callable[[], datetime],
+        archive: Archive | None = None,
     ) -> None:
         self.matcher = matcher
+        self.archive = archive
         self._http = http
         self._reader = reader
         self._store = store
@@ -205,6 +208,8 @@ class Poller:
             poll.alerts += _kept(
                 poll.feed, await self._store.write(poll.feed.url, remembered.encode(), alerts, self._now())
             )
+        if self.archive:
+            self.archive.append(article, self._now())
         # Kept last: another entry's write, which may come before this one's, must not mark it without its alerts.
         poll.done.append(entry)
 

@@ -24,8 +24,8 @@ from monitor.replay import articles_of
 from monitor.workers import Workers
 from tests.archiving import SEEN, article
 from tests.conftest import REPOSITORY
-from tests.daemon import monitor
-from tests.site import wait_until
+from tests.daemon import configure, monitor
+from tests.site import Reply, Site, item, rss, wait_until
 
 zstd: Any = vars(frames)["zstd"]  # whichever this Python has
 KEEP = timedelta(days=90)
@@ -447,3 +447,18 @@ def test_a_record_can_be_read_by_a_later_version_with_more_in_it() -> None:
         '{"seen": "2026-11-23T12:00:00Z", "feed": "F", "id": "1", "text": "", "new": 1}'
     )
     assert record.article("d").source == Source("F")
+
+
+def test_the_daemon_keeps_what_it_reads(tmp_path: Path, site: Site) -> None:
+    site.replies |= {
+        "/feed": Reply(rss(item("1", "A missile"), item("2", "Rain", "It rained all day."))),
+        "/hook": Reply(),
+    }
+    config = configure(tmp_path, site, archive={"dir": "archive"})
+    for _ in range(2):
+        assert monitor("run", "--once", "--config", config).returncode == 0
+    problems: list[Problem] = []
+    kept = [record.title for _, record in read([day.path for day in days(tmp_path / "archive")], problems)]
+    assert (sorted(kept), problems) == (["A missile", "Rain"], [])
+    found = monitor("archive", "search", "rain", "--config", config)
+    assert "  [Rain]" in found.stdout

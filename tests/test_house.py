@@ -10,13 +10,9 @@ from tests.conftest import REPOSITORY
 ROWS = [
     ["", "models", "errors"],
     ["yamlfile", "config", "feedlist", "rules"],
-    ["feeds", "articles", "matching", "alerts", "addresses"],
+    ["feeds", "articles", "matching", "alerts", "stories", "addresses"],
     ["http", "store", "notifiers", "workers", "archive", "fixtures", "expectation", "demo"],
     ["supervise", "reading", "polling", "dispatch", "delivery", "schedule", "replay", "ruletests", "capture"],
-    ["yamlfile", "config", "rules"],
-    ["feeds", "articles", "matching", "alerts", "stories", "addresses"],
-    ["http", "store", "notifiers", "workers", "fixtures", "expectation", "demo"],
-    ["supervise", "reading", "polling", "dispatch", "delivery", "schedule", "replay", "ruletests"],
     ["app"],
     ["cli", "web", "__main__"],
 ]

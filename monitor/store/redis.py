@@ -50,7 +50,8 @@ class Store:
         # No retries inside the client: a command whose answer was lost may have been carried out.
         # Untyped on purpose: what redis-py declares covers both of its protocols and both of its decodings.
         options: Any = {"socket_timeout": _SOCKET_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
-        self.client: Any = redis.asyncio.Redis.from_url(url, decode_responses=True, **options)
+        # As many as there are receivers, each of which waits for its outbox on a connection of its own.
+        self.client: Any = redis.asyncio.Redis.from_url(url, decode_responses=True, max_connections=10_000, **options)
         # For what is no text, such as feeds, of which thousands may be due at once: their commands wait their turn.
         waiting = redis.asyncio.BlockingConnectionPool.from_url(url, timeout=_SOCKET_TIMEOUT, **options)
         self.binary: Any = redis.asyncio.Redis.from_pool(waiting)
