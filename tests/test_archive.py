@@ -335,6 +335,7 @@ def alerts_over(*arguments: object) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_replay_and_match_say_the_same_over_an_archive_as_over_its_fixtures(tmp_path: Path) -> None:
     archived_seeds(tmp_path)
     for command in ("replay", "match"):
@@ -346,6 +347,7 @@ def test_replay_and_match_say_the_same_over_an_archive_as_over_its_fixtures(tmp_
         assert packed == plain
 
 
+@pytest.mark.slow
 def test_rules_find_feed_tag_and_author_in_an_archive(tmp_path: Path) -> None:
     source = Source("Daily", "https://daily.example/rss", ("korea",))
     filled(tmp_path, [Article("1", source, "Sanctions were announced on Monday.", author="Kim Doe")])

@@ -15,6 +15,8 @@ from monitor.errors import InputError
 from tests.daemon import configure, monitor, received
 from tests.site import Reply, Site, item, rss
 
+pytestmark = pytest.mark.slow  # each starts processes of its own
+
 PAGE = (
     "<html lang=ko><head><meta charset=utf-8><title>합참</title></head>"
     "<body><nav>NATO summit</nav><article><h1>발사</h1>"

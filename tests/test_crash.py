@@ -11,6 +11,8 @@ import redis
 from tests.daemon import configure, monitor, received
 from tests.site import Reply, Site, item, rss
 
+pytestmark = pytest.mark.slow  # each starts processes of its own
+
 ENTRIES = 3
 
 

@@ -67,6 +67,7 @@ def test_check_says_what_is_there(config: Path, site: Site) -> None:
     assert "  - A missile" in result.stdout
 
 
+@pytest.mark.slow
 def test_list_shows_every_feed_to_people_and_programs(config: Path, site: Site) -> None:
     before = monitor("feeds", "list", "--config", config)
     assert before.stdout.splitlines()[1].split()[:2] == ["new", "never"]
@@ -81,6 +82,7 @@ def test_list_shows_every_feed_to_people_and_programs(config: Path, site: Site) 
     assert told["due"] > told["last_success"]
 
 
+@pytest.mark.slow
 def test_a_paused_feed_is_left_alone_until_it_is_resumed(config: Path, site: Site) -> None:
     assert monitor("feeds", "pause", f"{site.url}/feed", "--config", config).stdout == "127.0.0.1 is paused\n"
     assert monitor("feeds", "pause", "127.0.0.1", "--config", config).stdout == "127.0.0.1 was paused already\n"
@@ -92,6 +94,7 @@ def test_a_paused_feed_is_left_alone_until_it_is_resumed(config: Path, site: Sit
     assert len(site.asked("/feed")) == 1
 
 
+@pytest.mark.slow
 def test_a_feed_that_is_gone_is_polled_again_once_resumed(config: Path, site: Site) -> None:
     site.replies["/feed"] = Reply(status=410)
     for _ in range(5):

@@ -25,6 +25,8 @@ from tests.daemon import configure, daemon, received
 from tests.polling import NOW, Clock, entry, monitor
 from tests.site import Reply, Request, Site, rss, serving, wait_until
 
+pytestmark = pytest.mark.slow  # each starts processes of its own
+
 SECOND = timedelta(seconds=1)
 LAUNCH = Reply(rss(entry("1", "Missile launch")))
 

@@ -44,6 +44,7 @@ def test_the_real_document_raises_three_and_not_the_other_two(rules: Path) -> No
             assert text[evidence["start"] : evidence["end"]] == evidence["text"]
 
 
+@pytest.mark.slow
 def test_two_runs_are_byte_equal() -> None:
     runs = [
         monitor("replay", REPOSITORY / "seeds", "--rules", REPOSITORY / "rules", "--format", form)

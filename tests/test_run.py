@@ -86,6 +86,7 @@ def _server_runs(state: Path) -> bool:
     return (state / "redis.sock").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_within_ten_seconds_though_a_server_hangs(
     tmp_path: Path, site: Site, number: signal.Signals
@@ -136,6 +137,7 @@ def test_a_feed_or_page_that_fails_is_said_once_and_the_others_go_on(tmp_path: P
         assert log.count(line) == 1, line
 
 
+@pytest.mark.slow
 def test_a_receiver_that_fails_is_tried_again_and_delays_no_other(tmp_path: Path, site: Site) -> None:
     publish(site, item("1", "A missile"))
     answers = iter([Reply(status=503, headers={"Retry-After": "1"}), Reply(status=429), Reply()])
@@ -161,6 +163,7 @@ def test_a_refused_delivery_is_given_up_and_said(tmp_path: Path, site: Site) -> 
     assert "reason='HTTP 400'" in result.stderr
 
 
+@pytest.mark.slow
 def test_once_says_what_could_not_be_delivered_and_keeps_it(tmp_path: Path, site: Site) -> None:
     publish(site, item("1", "A missile"))
     site.replies["/hook"] = Reply(status=500)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import Stemmer
 
-from monitor.matching.folding import fold_terms, fold_word
+from monitor.matching.folding import fold_word
 
 # Josa and what may follow them; longest first does not matter, all cuts are tried.
 _KOREAN = re.compile(
@@ -53,7 +53,7 @@ _SNOWBALL = {
 
 def fold_pattern(pattern: str) -> str:
     """Fold the alternatives of a list of endings, as the words are that they are looked for in."""
-    return "|".join(sorted(set(fold_terms(re.sub("[()]", "", pattern).split("|")))))
+    return "|".join(sorted(set(map(fold_word, re.sub("[()]", "", pattern).split("|")))))
 
 
 COMPOUNDING = frozenset({"de", "nl", "sv", "da", "nb", "fi", "hu"})
