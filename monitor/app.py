@@ -304,6 +304,7 @@ def _with_demo(config: Config, stack: AsyncExitStack) -> Config:
         update={
             "feeds": (*config.feeds, *feeds),
             "state_dir": state,
+            "poll": config.poll.model_copy(update={"max_age": timedelta(days=36_500)}),  # fixtures are old news
             # It is only this machine that has to keep pace.
             "http": config.http.model_copy(
                 update={"allow_private": opened, "per_host": PerHostConfig(concurrency=20, rate=1000)}

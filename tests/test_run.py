@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.daemon import configure, daemon, monitor, received
 from tests.site import Reply, Request, Site, item, rss, wait_until
@@ -248,9 +250,14 @@ def test_the_demo_alerts_within_seconds_and_leaves_nothing(tmp_path: Path) -> No
     from tests.conftest import REPOSITORY
 
     log = tmp_path / "log"
+    expected = yaml.safe_load((REPOSITORY / "seeds/expect.yaml").read_text())
+    alerts = sum(len(rules) for rules in expected.values())
     before = {path.name for path in Path(tempfile.gettempdir()).glob("monitor-demo-*")}
     with daemon(REPOSITORY / "deploy/demo.yaml", log=log) as process:
-        wait_until(lambda: log.read_text().count("dprk-") > 1)
+        # All of them, also those of fixtures that are feeds of long ago.
+        wait_until(
+            lambda: len(re.findall(r"^(?:INFO|LOW|MEDIUM|HIGH|CRITICAL)  ", log.read_text(), re.MULTILINE)) == alerts
+        )
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
     assert "Traceback" not in log.read_text()
