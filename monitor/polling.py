@@ -105,13 +105,13 @@ class Poller:
             return self._now() + _LOOK_AGAIN
         if not claim.ours:
             raise TakenError(f"feed={feed.address} is being polled by another process")
-        state = FeedState.decode(claim.state)
+        state, given_back = FeedState.decode(claim.state), False
         try:
-            if state.record.gone >= GONE_AFTER:
-                return self._now() + _LOOK_AGAIN
-            if not early and (due := kept_due(state.record, self._limits(feed), self._now())):
-                return due  # another process has polled it meanwhile
-            return await self._round(feed, state)
+            if due := self._not_now(feed, state.record, early=early):
+                return due
+            due = await self._round(feed, state)
+            given_back = True  # with the last write of the round
+            return due
         except TakenError as error:
             log.warning("%s; what it found is not kept", error)
             raise
@@ -121,8 +121,14 @@ class Poller:
             log.exception("unexpected error while polling feed=%s; going on", feed.address)
             return self._now() + self._settings.min
         finally:
-            # After a whole round it is given back already; then this changes nothing.
-            await self._store.give_back(feed.url)
+            if not given_back:
+                await self._store.give_back(feed.url)
+
+    def _not_now(self, feed: FeedConfig, record: Record, *, early: bool) -> datetime | None:
+        """When to come back to a feed that is gone, or that another process has polled meanwhile."""
+        if record.gone >= GONE_AFTER:
+            return self._now() + _LOOK_AGAIN
+        return None if early else kept_due(record, self._limits(feed), self._now())
 
     async def _round(self, feed: FeedConfig, state: FeedState) -> datetime:
         source = Source(feed.title, feed.address, feed.tags, feed.language, feed.full_text)
