@@ -187,8 +187,23 @@ class Match:
     evidence: tuple[Evidence, ...]
 
 
+class When(_Value):
+    """How much has to speak for an alert before it is raised: by how many `sources`, in how many `languages`.
+
+    With `within` all of it has to come in so much time.
+    """
+
+    sources: int = 1
+    languages: int = 1
+    within: timedelta | None = None
+
+
 class Alert(_Value):
-    """What a person is told: one rule, one article. Its JSON is what webhooks and files receive."""
+    """What a person is told: one rule, one story. Its JSON is what webhooks and files receive.
+
+    Title, snippet and evidence are of the story's first article that the rule matched, which is `document`; the lists
+    are of all of them, in the order in which they came. In `replay` an article that nothing dates has no time of sight.
+    """
 
     id: str
     rule: str
@@ -204,6 +219,13 @@ class Alert(_Value):
     receivers: tuple[str, ...] = ()  # whom the rule asks to be told, instead of the route's receivers
     snippet: Snippet
     evidence: tuple[Evidence, ...]
+    story: str = ""
+    documents: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    when: When | None = None
 
 
 class Notification(_Value):

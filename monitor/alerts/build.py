@@ -15,15 +15,20 @@ _LONGEST_HEADLINE = 100
 
 
 def alerts_for(
-    matches: Iterable[Match], article: Article, rules: Mapping[str, Rule], now: datetime | None = None
+    matches: Iterable[Match],
+    article: Article,
+    rules: Mapping[str, Rule],
+    now: datetime | None = None,
+    *,
+    story: str = "",
 ) -> list[Alert]:
-    """Make one alert of each match; its id is the same whenever the same rule matches the same article.
+    """Make one alert of each match; its id is the same for all articles of a story that the rule matches.
 
-    An article older at `now` than its rule's scope allows raises none; without `now` no age counts.
+    Without a story an article is one of its own. An article older at `now` than its rule's scope allows raises none;
+    without `now` no age counts.
     """
-    return [
-        _alert(match, article, rules[match.rule_id]) for match in matches if _fresh(article, rules[match.rule_id], now)
-    ]
+    fresh = (match for match in matches if _fresh(article, rules[match.rule_id], now))
+    return [_alert(match, article, rules[match.rule_id], now, story=story) for match in fresh]
 
 
 def _fresh(article: Article, rule: Rule, now: datetime | None) -> bool:
@@ -32,9 +37,9 @@ def _fresh(article: Article, rule: Rule, now: datetime | None) -> bool:
     return now - article.published <= rule.max_age
 
 
-def _alert(match: Match, article: Article, rule: Rule) -> Alert:
+def _alert(match: Match, article: Article, rule: Rule, now: datetime | None, *, story: str) -> Alert:
     return Alert(
-        id=digest(rule.id, article.source.url or article.source.name, article.id),
+        id=digest(rule.id, story) if story else digest(rule.id, article.source.url or article.source.name, article.id),
         rule=rule.id,
         level=rule.level,
         rule_title=rule.title,
@@ -48,6 +53,13 @@ def _alert(match: Match, article: Article, rule: Rule) -> Alert:
         receivers=rule.receivers,
         snippet=snippet(article, match.evidence),
         evidence=match.evidence,
+        story=story,
+        documents=(article.id,),
+        sources=(article.source.name,),
+        languages=(article.language,) if article.language else (),
+        first_seen=now,
+        last_seen=now,
+        when=rule.when,
     )
 
 
@@ -67,6 +79,10 @@ def health_alerts(changes: Iterable[Change], feed: Source, now: datetime) -> lis
             published=now,
             snippet=Snippet(text=f"{feed.name}: {change.text}"),
             evidence=(),
+            documents=(feed.url,),
+            sources=(feed.name,),
+            first_seen=now,
+            last_seen=now,
         )
         for change in changes
     ]

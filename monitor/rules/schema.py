@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from monitor.config import Duration
-from monitor.models import Level
+from monitor.models import Level, When
 from monitor.rules import expression
 from monitor.rules.expression import About, And, ExpressionError, In, Node, Not, Or, Regex
 from monitor.rules.lexicon import Concept
@@ -85,6 +85,20 @@ class Scope(Strict):
     max_age: Duration | None = Field(None, description="how old an article may be, such as 2d")
 
 
+class Corroboration(Strict):
+    """How much has to speak for a story before its alert is raised."""
+
+    sources: int = Field(1, ge=1, description="how many feeds tell it")
+    languages: int = Field(1, ge=1, description="in how many languages it is told")
+    within: Duration | None = Field(None, description="the time in which they all do, such as 2h")
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> "Corroboration":
+        if self.sources == self.languages == 1:
+            raise ValueError("one article is always there; ask for sources or languages, such as sources: 3")
+        return self
+
+
 class RuleTest(Strict):
     """A text that a rule has to match, or must not."""
 
@@ -115,6 +129,7 @@ class RuleSchema(Strict):
     references: Strings = ()
     match: Match = Field(description="an expression such as DPRK + missile, or all / any / none of lists of them")
     scope: Scope = Scope()
+    when: Corroboration | None = Field(None, description="what has to confirm a story before it raises an alert")
     receivers: Strings = Field((), description="who is told, instead of the route's receivers")
     tests: tuple[RuleTest, ...] = ()
 
@@ -155,6 +170,7 @@ class Rule(BaseModel):
     node: Node
     expression: str = ""
     max_age: timedelta | None = None
+    when: When | None = None
     receivers: tuple[str, ...] = ()
     tests: tuple[RuleTest, ...] = ()
     place: str = ""
@@ -170,6 +186,7 @@ def rule_of(schema: RuleSchema, place: str, written: str = "") -> Rule:
         node=_scoped(schema.match, schema.scope),
         expression=text,
         max_age=schema.scope.max_age,
+        when=When(**schema.when.model_dump()) if schema.when else None,
         place=place,
         **{name: getattr(schema, name) for name in same},
     )

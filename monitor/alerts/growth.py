@@ -1,0 +1,56 @@
+"""An alert grows with its story: every further article of it that the rule matches is one of its members.
+
+A member is the alert that one article makes of itself. All that follows is decided from the members in the order in
+which they came, so that it is the same whoever works it out, and when.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal
+
+from monitor.models import Alert, When
+
+Step = Literal["waits", "raised", "updated"]
+
+
+def grown(members: Sequence[Alert]) -> Alert:
+    """The alert of its members: what the first says of itself, and the documents, sources, languages of them all."""
+    seen = [time for member in members for time in (member.first_seen, member.last_seen) if time]
+    return members[0].model_copy(
+        update={
+            "documents": tuple(document for member in members for document in member.documents),
+            "sources": tuple(dict.fromkeys(source for member in members for source in member.sources)),
+            "languages": tuple(dict.fromkeys(language for member in members for language in member.languages)),
+            "first_seen": min(seen, default=None),
+            "last_seen": max(seen, default=None),
+        }
+    )
+
+
+def step(members: Sequence[Alert]) -> Step:
+    """What the last of the members did: the alert still waits for corroboration, was raised by it, or updated."""
+    when = members[0].when
+    if not corroborated(members, when):
+        return "waits"
+    return "updated" if len(members) > 1 and corroborated(members[:-1], when) else "raised"
+
+
+def corroborated(members: Sequence[Alert], when: When | None) -> bool:
+    """Tell whether as many sources and languages as the rule asks for told a story, in the time that it gives them."""
+    if when is None:
+        return bool(members)
+    return any(_enough(_within(members, start, when.within), when) for start in members)
+
+
+def _within(members: Sequence[Alert], start: Alert, within: timedelta | None) -> list[Alert]:
+    """The members that were seen at a member's time, or as much later as `within` says."""
+    began = start.first_seen
+    if within is None or began is None:
+        return list(members)
+    return [member for member in members if member.first_seen and began <= member.first_seen <= began + within]
+
+
+def _enough(members: Sequence[Alert], when: When) -> bool:
+    sources = {source for member in members for source in member.sources}
+    languages = {language for member in members for language in member.languages}
+    return len(sources) >= when.sources and len(languages) >= when.languages
