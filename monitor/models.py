@@ -229,8 +229,16 @@ class Alert(_Value):
 
 
 class Notification(_Value):
-    """What one receiver is sent. `key` stays the same however often it is sent again."""
+    """What one receiver is sent. `key` stays the same however often it is sent again.
+
+    An `alert` is told of for the first time, an `update` is of alerts that this receiver knows and that have grown, a
+    `digest` is of what was gathered until its hour, a `notice` tells in `text` of the delivery itself. `receipts` are,
+    by alert, what the notifier returned when it sent that alert first: whatever it needs to answer its own message.
+    """
 
     key: str
     receiver: str
     alerts: tuple[Alert, ...]
+    kind: Literal["alert", "update", "digest", "notice"] = "alert"
+    text: str = ""
+    receipts: dict[str, str] = {}

@@ -53,4 +53,5 @@ def _within(members: Sequence[Alert], start: Alert, within: timedelta | None) ->
 def _enough(members: Sequence[Alert], when: When) -> bool:
     sources = {source for member in members for source in member.sources}
     languages = {language for member in members for language in member.languages}
-    return len(sources) >= when.sources and len(languages) >= when.languages
+    # That an article is in some language is sure, even where it is not known in which.
+    return len(sources) >= when.sources and max(len(languages), 1) >= when.languages
