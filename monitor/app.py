@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor import fixtures
+from monitor.alerts.growth import grown
 from monitor.alerts.retry import RetryPolicy
 from monitor.archive import Archive, keep_written
 from monitor.config import Config, FeedConfig, PerHostConfig
@@ -24,18 +25,23 @@ from monitor.demo import DemoSite
 from monitor.dispatch import Dispatcher
 from monitor.errors import InputError, Problem, StoreError, UnreadableError
 from monitor.http import Http
+from monitor.matching.concepts import Concepts
 from monitor.matching.matcher import Matcher
 from monitor.models import Alert, FeedDocument
 from monitor.notifiers import Notifier, notifier_class
+from monitor.pipeline import Pipeline
 from monitor.polling import Poller
 from monitor.reading import Reader
 from monitor.rules.lexicon import shipped
 from monitor.rules.load import load as load_rules
 from monitor.schedule import Schedule
+from monitor.store.alerts import AlertStore
 from monitor.store.feeds import FeedStore
 from monitor.store.outbox import AlertStream, Outbox, forgotten
 from monitor.store.redis import Store, Stream, wait_for_redis
 from monitor.store.server import EmbeddedServer
+from monitor.store.stories import StoryStore
+from monitor.stories.story import Story
 from monitor.supervise import Troubles, end, keep_going
 from monitor.workers import Workers
 
@@ -63,6 +69,12 @@ def matcher_of(config: Config) -> Matcher:
     return Matcher(rules.rules, rules.lexicon)
 
 
+def pipeline_of(config: Config, matcher: Matcher, store: Store) -> Pipeline:
+    """What becomes of articles, with the stories that `store` keeps."""
+    window = config.stories.window
+    return Pipeline(matcher, Concepts(matcher.lexicon), StoryStore(store, window), window)
+
+
 class App:
     """A running monitor: built inside `running()`, which also takes it down again."""
 
@@ -81,7 +93,7 @@ class App:
         self._store = store
         alerts = AlertStream(store)
         outboxes = {name: Outbox(store, name) for name in notifiers}
-        self._dispatcher = Dispatcher(alerts, config, now)
+        self._dispatcher = Dispatcher(alerts, AlertStore(store), config, now)
         self._deliverers = [
             Deliverer(name, outboxes[name], notifier, now=now, policy=RetryPolicy())
             for name, notifier in notifiers.items()
@@ -228,7 +240,7 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[A
             http,
             Reader(http.page, workers),
             FeedStore(store),
-            matcher=matcher,
+            pipeline=pipeline_of(config, matcher, store),
             settings=config.poll,
             now=now,
             archive=_archive(config),
@@ -258,12 +270,27 @@ async def feed_store(config: Config) -> AsyncIterator[FeedStore]:
         yield FeedStore(store)
 
 
-async def find_alert(config: Config, identifier: str) -> Alert | None:
-    """An alert of the last seven days by its id, for a command; raises StoreError."""
+@asynccontextmanager
+async def replaying(config: Config, matcher: Matcher) -> AsyncIterator[Pipeline]:
+    """The pipeline of a replay, with a server of its own that keeps nothing beyond it."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="monitor-replay-")))
+        stack.callback(EmbeddedServer(folder).wait_until_stopped)
+        server = stack.enter_context(EmbeddedServer(folder))
+        store = Store(server.url, _process_name(), config.redis.lease)
+        stack.push_async_callback(store.close)
+        yield pipeline_of(config, matcher, store)
+
+
+async def find_alert(config: Config, identifier: str) -> tuple[Alert, Story | None] | None:
+    """An alert by its id and its story, as long as each is kept, for a command; raises StoreError."""
     async with AsyncExitStack() as stack:
         store, _ = _open_store(config, stack)
         await wait_for_redis(store, _ONCE_WAITS_FOR_REDIS, Troubles().say)
-        return await AlertStream(store).find(identifier)
+        members = await AlertStore(store).members(identifier)
+        if not members:
+            return None
+        return grown(members), await StoryStore(store).story(members[0].story)
 
 
 async def fetch_feed(config: Config, feed: FeedConfig) -> FeedDocument:

@@ -6,13 +6,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from monitor import expectation, fixtures
-from monitor.alerts.build import alerts_for
 from monitor.errors import FetchError, InputError, Problem
 from monitor.fixtures import Fixture, FrontMatter
 from monitor.matching.matcher import Matcher
 from monitor.models import Access
 from monitor.reading import PageSource, Reader
-from monitor.replay import articles_of
+from monitor.replay import alerts_of, articles_of
 
 EXPECTATIONS = "expect.yaml"
 _LONGEST_NAME = 80
@@ -32,11 +31,7 @@ async def fetched(
 
 async def raised(fixture: Fixture, reader: Reader, matcher: Matcher) -> list[str]:
     """The rules that a fixture raises, as `replay` would; raises InputError where it holds no article."""
-    return [
-        alert.rule
-        for article in await articles_of(fixture, reader)
-        for alert in alerts_for(matcher.match(article), article, matcher.by_id)
-    ]
+    return [alert.rule for article in await articles_of(fixture, reader) for alert in alerts_of(article, matcher)]
 
 
 def keep(fixture: Fixture, folder: Path, expected: Sequence[str]) -> Path:

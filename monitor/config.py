@@ -247,6 +247,19 @@ class ArchiveConfig(Strict):
         return value
 
 
+class StoriesConfig(Strict):
+    """Which articles tell one story."""
+
+    window: Duration = Field(timedelta(hours=72), description="how long after its first article others join a story")
+
+    @field_validator("window")
+    @classmethod
+    def _within_reason(cls, value: timedelta) -> timedelta:
+        if not timedelta(minutes=1) <= value <= timedelta(days=30):
+            raise ValueError("a story is told for a while; write a time from 1m to 30d")
+        return value
+
+
 class Config(Strict):
     """The whole of monitor.yaml; paths are absolute once loaded."""
 
@@ -259,6 +272,7 @@ class Config(Strict):
     receivers: dict[str, ReceiverConfig] = Field(default_factory=lambda: dict(_CONSOLE))
     route: RouteConfig | None = None
     http: HttpConfig = HttpConfig()
+    stories: StoriesConfig = StoriesConfig()
     archive: ArchiveConfig | None = Field(None, description="where every article is kept; absent: nowhere")
     demo: Path | None = Field(None, description="a folder of fixtures to serve on this machine and poll as feeds")
 

@@ -62,7 +62,7 @@ class DemoSite:
             named = f"<title>{escape(title)}</title>" if title else ""
             entries.append(
                 f"<item>{named}<link>{self.url}{path}</link><guid>{escape(fixture.document)}</guid>"
-                f"<pubDate>{format_datetime(now)}</pubDate></item>"
+                f"<pubDate>{format_datetime(fixture.about.published or now)}</pubDate></item>"
             )
         return (
             f'<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel><title>Demo: {escape(section)}</title>'

@@ -40,6 +40,7 @@ class FrontMatter(BaseModel):
     title: str = ""
     url: str = ""
     published: datetime | None = None
+    seen: datetime | None = None  # when the daemon saw it; absent: when it was published
     language: str | None = None
     author: str = ""
     content_type: str = ""  # what a page's server called it, where that names a charset
@@ -47,7 +48,7 @@ class FrontMatter(BaseModel):
     feed_url: str = ""
     tags: tuple[str, ...] = ()  # of the feed
 
-    @field_validator("published")
+    @field_validator("published", "seen")
     @classmethod
     def _in_utc(cls, value: datetime | None) -> datetime | None:
         if value is None:

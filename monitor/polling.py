@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from monitor.alerts.build import alerts_for, health_alerts
+from monitor.alerts.build import health_alerts
 from monitor.archive import Archive
 from monitor.config import FeedConfig, PollConfig
 from monitor.errors import FetchError, MonitorError, StoreError
@@ -16,8 +16,8 @@ from monitor.feeds.record import GONE_AFTER, Record
 from monitor.feeds.rhythm import Hints, Limits, first_poll, fresh_for, kept_due, next_poll, retry_after
 from monitor.feeds.state import FeedState
 from monitor.http import Http
-from monitor.matching.matcher import Matcher
 from monitor.models import Entry, FeedDocument, Page, Source
+from monitor.pipeline import Pipeline
 from monitor.reading import Reader
 from monitor.store.feeds import FeedStore
 
@@ -45,7 +45,7 @@ class _Round:
 
 
 class Poller:
-    """Polls feeds; `matcher` may be exchanged for another at any time."""
+    """Polls feeds; `pipeline` may be exchanged for another at any time."""
 
     def __init__(  # noqa: PLR0913 - one for each part that a poll touches
         self,
@@ -53,12 +53,12 @@ class Poller:
         reader: Reader,
         store: FeedStore,
         *,
-        matcher: Matcher,
+        pipeline: Pipeline,
         settings: PollConfig,
         now: Callable[[], datetime],
         archive: Archive | None = None,
     ) -> None:
-        self.matcher = matcher
+        self.pipeline = pipeline
         self.archive = archive
         self._http = http
         self._reader = reader
@@ -200,7 +200,10 @@ class Poller:
         """Take one entry the whole way; where that fails it is left for the next poll."""
         try:
             article = await self._reader.article(entry, poll.source, access=poll.feed.access)
-            alerts = alerts_for(self.matcher.match(article), article, self.matcher.by_id, self._now())
+            now = self._now()
+            taken = await self.pipeline.take(article, now, seen=now)
+        except StoreError:
+            raise
         except Exception:
             log.exception(
                 "unexpected error at entry=%s of feed=%s; it is tried again", entry.url or entry.key, poll.feed.address
@@ -209,13 +212,11 @@ class Poller:
         if article.page_text is not None:
             poll.pages.append(article.page_text)
         # What raised nothing needs no mark of its own: should it come to that, it is looked at again.
-        if alerts:
+        if taken.alerts:
             remembered = replace(poll.state, memory=poll.state.memory.with_entries([*poll.done, entry]))
-            poll.alerts += _kept(
-                poll.feed, await self._store.write(poll.feed.url, remembered.encode(), alerts, self._now())
-            )
+            poll.alerts += _kept(poll.feed, await self._store.write(poll.feed.url, remembered.encode(), taken.alerts))
         if self.archive:
-            self.archive.append(article, self._now())
+            self.archive.append(article, now, taken.story)
         # Kept last: another entry's write, which may come before this one's, must not mark it without its alerts.
         poll.done.append(entry)
 
@@ -241,7 +242,7 @@ class Poller:
         record = replace(record, told=condition.told).planned(due, now)
         state = FeedState(record, poll.state.memory)
         alerts = health_alerts(changes, poll.source, now)
-        poll.alerts += _kept(feed, await self._store.write(feed.url, state.encode(), alerts, now, done=True))
+        poll.alerts += _kept(feed, await self._store.write(feed.url, state.encode(), alerts, done=True))
         if poll.alerts:
             log.info("polled feed=%s alerts=%d", feed.address, poll.alerts)
         return due or now + _LOOK_AGAIN

@@ -1,51 +1,73 @@
-"""Fixtures through the very stages that the daemon uses, without network or Redis, in a stable order."""
+"""Fixtures through the very stages that the daemon uses, without network, in a stable order."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from monitor.alerts.build import alerts_for
+from monitor.alerts.growth import grown, step
 from monitor.archive import days, read
 from monitor.articles.language import detect, normal
 from monitor.errors import InputError, Problem, UnreadableError, WorkerError
 from monitor.fixtures import Fixture
 from monitor.matching.matcher import Matcher
 from monitor.models import Alert, Article, Extracted, Page, Source
+from monitor.pipeline import Pipeline
 from monitor.reading import Reader
 
+_UNDATED = datetime(1970, 1, 1, tzinfo=UTC)  # when documents are seen before which there is none with a time
 _AHEAD = 8  # fixtures that are read while an earlier one is waited for
 
 
 async def replay(
-    fixtures: Iterable[Fixture], reader: Reader, matcher: Matcher
-) -> AsyncIterator[tuple[int, list[Alert]]]:
-    """Yield, for each fixture in turn, how many documents it holds and their alerts.
+    fixtures: Iterable[Fixture], reader: Reader, pipeline: Pipeline, progress: Callable[[int], None]
+) -> list[Alert]:
+    """The alerts that fixtures raise, as they have grown when all are read; `progress` is told of every fixture.
+
+    A document is seen when it was in truth, where that is known, or else published; or else with the one before it.
+    Raises InputError with all the fixtures that could not be read.
+    """
+    members: dict[str, list[Alert]] = {}
+    clock = None
+    async for fixture, articles in articles_in(fixtures, reader):
+        progress(len(articles))
+        for article in articles:
+            clock = fixture.about.seen or article.published or clock
+            for alert in (await pipeline.take(article, clock or _UNDATED, seen=clock)).alerts:
+                members.setdefault(alert.id, []).append(alert)
+    return [grown(told) for told in members.values() if step(told) != "waits"]
+
+
+def alerts_of(article: Article, matcher: Matcher) -> list[Alert]:
+    """What rules say of one article by itself."""
+    return alerts_for(matcher.match(article), article, matcher.by_id)
+
+
+async def articles_in(fixtures: Iterable[Fixture], reader: Reader) -> AsyncIterator[tuple[Fixture, list[Article]]]:
+    """Yield each fixture with the articles that it holds, in turn.
 
     Raises InputError at the end, with all the fixtures that could not be read.
     """
     problems: list[Problem] = []
-    async for articles in _in_order(fixtures, reader, problems):
-        yield (
-            len(articles),
-            [alert for article in articles for alert in alerts_for(matcher.match(article), article, matcher.by_id)],
-        )
+    async for fixture, articles in _in_order(fixtures, reader, problems):
+        yield fixture, articles
     if problems:
         raise InputError(problems)
 
 
 async def _in_order(
     fixtures: Iterable[Fixture], reader: Reader, problems: list[Problem]
-) -> AsyncIterator[list[Article]]:
-    async def read(fixture: Fixture) -> list[Article]:
+) -> AsyncIterator[tuple[Fixture, list[Article]]]:
+    async def read(fixture: Fixture) -> tuple[Fixture, list[Article]]:
         try:
-            return await articles_of(fixture, reader)
+            return fixture, await articles_of(fixture, reader)
         except InputError as error:
             problems.extend(error.problems)
-            return []
+            return fixture, []
 
-    running: deque[asyncio.Task[list[Article]]] = deque()
+    running: deque[asyncio.Task[tuple[Fixture, list[Article]]]] = deque()
     try:
         for fixture in fixtures:
             running.append(asyncio.ensure_future(read(fixture)))
@@ -100,7 +122,7 @@ def newest_first(folder: Path, matcher: Matcher, since: datetime | None, problem
             if since and record.seen < since:
                 continue
             article = record.article(document)
-            if alerts := alerts_for(matcher.match(article), article, matcher.by_id):
+            if alerts := alerts_of(article, matcher):
                 found.append((record.seen, alerts))
         for _, alerts in sorted(found, key=lambda one: one[0], reverse=True):
             yield from alerts

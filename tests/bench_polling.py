@@ -23,8 +23,10 @@ from monitor.feeds.identity import Memory
 from monitor.feeds.record import Record
 from monitor.feeds.state import FeedState
 from monitor.http import Http
+from monitor.matching.concepts import Concepts
 from monitor.matching.matcher import Matcher
 from monitor.models import Entry
+from monitor.pipeline import Pipeline
 from monitor.polling import Poller
 from monitor.reading import Reader
 from monitor.rules.lexicon import Lexicon
@@ -32,6 +34,8 @@ from monitor.schedule import Schedule
 from monitor.store.feeds import FeedStore
 from monitor.store.redis import Store
 from monitor.store.server import EmbeddedServer
+from monitor.store.stories import StoryStore
+from monitor.stories.join import WINDOW
 from monitor.supervise import Troubles
 from monitor.workers import Workers
 from tests.bench import report
@@ -163,8 +167,9 @@ async def poller_of(state_dir: Path, urls: list[str]) -> AsyncIterator[Poller]:
             await feeds.resume(url, state)
         http = await stack.enter_async_context(Http(SETTINGS, resolve))
         reader = Reader(http.page, await stack.enter_async_context(Workers()))
-        matcher = Matcher(RULES, Lexicon([]))
-        yield Poller(http, reader, feeds, matcher=matcher, settings=PollConfig(), now=now)
+        lexicon = Lexicon([])
+        pipeline = Pipeline(Matcher(RULES, lexicon), Concepts(lexicon), StoryStore(store), WINDOW)
+        yield Poller(http, reader, feeds, pipeline=pipeline, settings=PollConfig(), now=now)
 
 
 async def bench_cost(port: int) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 from monitor.config import FeedConfig, HttpConfig, PollConfig
 from monitor.feeds.state import FeedState
 from monitor.http import Http
+from monitor.matching.concepts import Concepts
 from monitor.matching.matcher import Matcher
+from monitor.pipeline import Pipeline
 from monitor.polling import Poller
 from monitor.reading import Reader
 from monitor.rules.expression import parse
@@ -19,6 +21,8 @@ from monitor.rules.lexicon import Lexicon
 from monitor.rules.schema import Rule
 from monitor.store.feeds import FeedStore
 from monitor.store.redis import ALERTS, Store
+from monitor.store.stories import StoryStore
+from monitor.stories.join import WINDOW
 from monitor.workers import Workers
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -100,12 +104,12 @@ async def monitor(
         http = await stack.enter_async_context(Http(NO_PAUSES))
         workers = CountedWorkers()
         await stack.enter_async_context(workers)
-        feeds = feed_store(store)
+        feeds, lexicon = feed_store(store), Lexicon([])
         poller = Poller(
             http,
             Reader(http.page, workers),
             feeds,
-            matcher=Matcher(RULES, Lexicon([])),
+            pipeline=Pipeline(Matcher(RULES, lexicon), Concepts(lexicon), StoryStore(store), WINDOW),
             settings=settings or PollConfig(),
             now=clock,
         )

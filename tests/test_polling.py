@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -18,6 +18,7 @@ from monitor.matching.matcher import Matcher
 from monitor.models import Alert, Article, Match
 from monitor.notifiers import notifier_class
 from monitor.rules.lexicon import Lexicon
+from monitor.store.alerts import AlertStore
 from monitor.store.feeds import FeedStore
 from monitor.store.outbox import AlertStream, Outbox
 from tests.daemon import received
@@ -253,7 +254,7 @@ async def test_an_entry_that_fails_stops_no_other_and_is_tried_again(
     titles = ("Missile one", "Missile two", "Missile three")
     site.replies["/feed"] = feed(*(entry(str(n), title) for n, title in enumerate(titles)), ETag='"1"')
     async with monitor(redis_url) as one:
-        one.poller.matcher = matcher = Tripping(RULES, Lexicon([]))
+        one.poller.pipeline.matcher = matcher = Tripping(RULES, Lexicon([]))
         await one.poll(feed_of(site))
         assert await one.raised() == ["missile: Missile one", "missile: Missile three"]
         await one.poll(feed_of(site))
@@ -272,14 +273,12 @@ class Faulty(FeedStore):
 
     fails_at, after, writes = 0, False, 0
 
-    async def write(
-        self, url: str, state: bytes, alerts: Sequence[Alert], now: datetime, *, done: bool = False
-    ) -> int | None:
+    async def write(self, url: str, state: bytes, alerts: Sequence[Alert], *, done: bool = False) -> int | None:
         self.writes += 1
         fails = self.writes == self.fails_at
         if fails and not self.after:
             raise StoreError("Redis: gone")
-        raised = await super().write(url, state, alerts, now, done=done)
+        raised = await super().write(url, state, alerts, done=done)
         if fails:
             raise StoreError("Redis: gone")
         return raised
@@ -327,7 +326,7 @@ async def deliver(one: Monitor, site: Site) -> list[str]:
         kind = notifier_class("webhook")
         hook = kind(kind.Options.model_validate({"url": f"{site.url}/hook"}), http)
         config = Config(receivers={"hook": ReceiverConfig(type="webhook")})
-        await Dispatcher(AlertStream(one.store), config, one.clock).step(None)
+        await Dispatcher(AlertStream(one.store), AlertStore(one.store), config, one.clock).step(None)
         outbox = Outbox(one.store, "hook")
         await outbox.take_over()
         while await Deliverer("hook", outbox, hook, now=one.clock, policy=RetryPolicy()).step(None):

@@ -97,6 +97,7 @@ def test_list_and_show(folder: Path) -> None:
         "owner": "",
         "references": [],
         "expression": "DPRK + (missile | drone) - exercise",
+        "when": None,
         "receivers": [],
         "place": "rules.yaml:2:5",
         "tests": 2,

@@ -15,20 +15,20 @@ _LONGEST_HEADLINE = 100
 
 
 def alerts_for(
-    matches: Iterable[Match],
-    article: Article,
-    rules: Mapping[str, Rule],
-    now: datetime | None = None,
-    *,
-    story: str = "",
+    matches: Iterable[Match], article: Article, rules: Mapping[str, Rule], now: datetime | None = None
 ) -> list[Alert]:
-    """Make one alert of each match; its id is the same for all articles of a story that the rule matches.
+    """Make one alert of each match, as if the article were a story of its own.
 
-    Without a story an article is one of its own. An article older at `now` than its rule's scope allows raises none;
-    without `now` no age counts.
+    Its id is the same whenever the same rule matches the same article. An article older at `now` than its rule's scope
+    allows raises none; without `now` no age counts.
     """
     fresh = (match for match in matches if _fresh(article, rules[match.rule_id], now))
-    return [_alert(match, article, rules[match.rule_id], now, story=story) for match in fresh]
+    return [_alert(match, article, rules[match.rule_id], now) for match in fresh]
+
+
+def in_story(alert: Alert, story: str) -> Alert:
+    """The alert as a member of the one that its rule and a story have in common."""
+    return alert.model_copy(update={"id": digest(alert.rule, story), "story": story})
 
 
 def _fresh(article: Article, rule: Rule, now: datetime | None) -> bool:
@@ -37,9 +37,9 @@ def _fresh(article: Article, rule: Rule, now: datetime | None) -> bool:
     return now - article.published <= rule.max_age
 
 
-def _alert(match: Match, article: Article, rule: Rule, now: datetime | None, *, story: str) -> Alert:
+def _alert(match: Match, article: Article, rule: Rule, now: datetime | None) -> Alert:
     return Alert(
-        id=digest(rule.id, story) if story else digest(rule.id, article.source.url or article.source.name, article.id),
+        id=digest(rule.id, article.source.url or article.source.name, article.id),
         rule=rule.id,
         level=rule.level,
         rule_title=rule.title,
@@ -53,7 +53,6 @@ def _alert(match: Match, article: Article, rule: Rule, now: datetime | None, *, 
         receivers=rule.receivers,
         snippet=snippet(article, match.evidence),
         evidence=match.evidence,
-        story=story,
         documents=(article.id,),
         sources=(article.source.name,),
         languages=(article.language,) if article.language else (),

@@ -15,6 +15,7 @@ from monitor.cli.feeds import feeds
 from monitor.cli.replay import replay
 from monitor.cli.rules import match, rules
 from monitor.cli.run import run
+from monitor.cli.story import story
 from monitor.errors import InputError, MonitorError
 
 
@@ -50,5 +51,5 @@ def main(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-for command in (run, feeds, rules, match, replay, archive, capture):
+for command in (run, feeds, rules, match, replay, archive, capture, story):
     main.add_command(command)

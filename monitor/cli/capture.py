@@ -88,15 +88,16 @@ async def _captured(what: str, config: "Config", matcher: "Matcher", name: str) 
 
 
 async def _alert(identifier: str, config: "Config") -> "Alert":
-    """Look an alert up in the stream where it was raised."""
+    """Look an alert up where it is kept."""
     from monitor import app
     from monitor.errors import InputError, Problem
 
     if config.state_dir is None and not config.redis.url:
         raise InputError([Problem(identifier, "no URL, and there is no configuration that says where alerts are")])
-    alert = await app.find_alert(config, identifier)
-    if alert is None:
-        raise InputError([Problem(identifier, "no URL, and no alert of the last seven days")])
+    found = await app.find_alert(config, identifier)
+    if found is None:
+        raise InputError([Problem(identifier, "no URL, and no alert of the last 30 days")])
+    alert, _ = found
     if not alert.url:
         raise InputError([Problem(identifier, f'the article of this alert has no URL: "{alert.title}"')])
     return alert

@@ -3,9 +3,9 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from monitor.cli.options import config_option, configuration, format_option, rul
 if TYPE_CHECKING:
     from monitor.config import Config
     from monitor.fixtures import Fixture
+    from monitor.matching.matcher import Matcher
     from monitor.models import Alert
 
 _MUCH = 50  # fixtures, after which progress is shown again
@@ -44,48 +45,45 @@ def replay(  # noqa: PLR0917 - click hands them over by name
     monitor replay seeds --rules rules --expect seeds/expect.yaml  as a test
     """
     from monitor import app, expectation, fixtures
+    from monitor.alerts.routing import route
 
     began = time.monotonic()
     config = configuration(config_path, rules_paths)
     wanted = expectation.read(expected) if expected else None
     matcher = app.matcher_of(config)
-    found: list[tuple[Alert, list[str]]] = []
-
-    def tell(alert: "Alert", receivers: Iterable[str]) -> None:
-        found.append((alert, list(receivers)))
-
-    count = asyncio.run(_replay(fixtures.stream(paths), matcher, config, tell))
+    count, alerts = asyncio.run(_replay(fixtures.stream(paths), matcher, config))
     # Shown once all is read: a fixture that cannot be read leaves nothing half-said.
+    found = [(alert, route(alert, config)) for alert in alerts]
     for alert, receivers in found:
         show(alert, receivers, form)
     seconds = time.monotonic() - began
     click.echo(f"{_counted(count, 'document')}, {_counted(len(found), 'alert')}, {seconds:.1f} s", err=True)
     if wanted is not None:
         lines = expectation.differences(
-            wanted, [alert.model_dump(mode="json") | {"receivers": names} for alert, names in found]
+            wanted, [alert.model_dump(mode="json") | {"receivers": list(names)} for alert, names in found]
         )
         for line in lines:
             click.echo(line, err=True)
         sys.exit(1 if lines else 0)
 
 
-async def _replay(documents: "Iterable[Fixture]", matcher: Any, config: "Config", tell: Callable[..., None]) -> int:
-    from monitor.alerts.routing import route
+async def _replay(documents: "Iterable[Fixture]", matcher: "Matcher", config: "Config") -> "tuple[int, list[Alert]]":
+    from monitor import app
     from monitor.reading import Reader, no_pages
     from monitor.replay import replay as replayed
     from monitor.workers import Workers
 
-    articles = done = 0
-    async with Workers() as workers:
-        async for count, alerts in replayed(documents, Reader(no_pages, workers), matcher):
-            articles += count
-            done += 1
-            for alert in alerts:
-                tell(alert, route(alert, config))
-            if done % _MUCH == 0:
-                _progress(f"{done} fixtures")
+    counts: list[int] = []
+
+    def count(documents: int) -> None:
+        counts.append(documents)
+        if len(counts) % _MUCH == 0:
+            _progress(f"{len(counts)} fixtures")
+
+    async with Workers() as workers, app.replaying(config, matcher) as pipeline:
+        alerts = await replayed(documents, Reader(no_pages, workers), pipeline, count)
     _progress("")
-    return articles
+    return sum(counts), alerts
 
 
 def _progress(text: str) -> None:

@@ -178,15 +178,15 @@ def match(paths: tuple[Path, ...], expressions: tuple[str, ...], form: str, **op
     monitor match articles/ --rules rules --format ndjson
     """
     from monitor import fixtures
-    from monitor.replay import replay
+    from monitor.replay import alerts_of, articles_in
 
     matcher = matcher_for(expressions, options["config_path"], options["rules_paths"])
 
     async def search() -> int:
         found = 0
         async with _reader() as reader:
-            async for _, alerts in replay(fixtures.stream(paths), reader, matcher):
-                for alert in alerts:
+            async for _, articles in articles_in(fixtures.stream(paths), reader):
+                for alert in (alert for article in articles for alert in alerts_of(article, matcher)):
                     found += 1
                     show(alert, (), form)
         return found

@@ -28,7 +28,7 @@ class Matcher:
     def __init__(self, rules: Iterable[Rule], lexicon: Lexicon) -> None:
         self.rules = tuple(rule for rule in rules if rule.enabled)
         self.by_id = {rule.id: rule for rule in self.rules}
-        self._lexicon = lexicon
+        self.lexicon = lexicon
         self._names: list[str] = []  # of the atoms
         self._atoms: dict[str | Node, programs.Atom] = {}  # by the name of a concept, or a term's node
         self._literals: list[int] = []
@@ -67,7 +67,7 @@ class Matcher:
         """A matcher for other rules: where few have changed, this one with a small one for those beside it."""
         rules = [rule for rule in rules if rule.enabled]
         fresh = [rule for rule in rules if self.by_id.get(rule.id) != rule]
-        if lexicon is not self._lexicon or len(fresh) > max(20, len(rules) // 20):
+        if lexicon is not self.lexicon or len(fresh) > max(20, len(rules) // 20):
             return Matcher(rules, lexicon)
         return Patched(self, Matcher(fresh, lexicon), rules)
 
@@ -102,7 +102,7 @@ class Matcher:
                 return programs.Known(node, key, value)
 
     def _atom(self, node: Term | Regex) -> programs.Atom:
-        concept = self._lexicon.find(node.text) if isinstance(node, Term) and not node.literal else None
+        concept = self.lexicon.find(node.text) if isinstance(node, Term) and not node.literal else None
         key = concept.name if concept else node
         known = self._atoms.get(key)
         if known is None:
@@ -126,9 +126,9 @@ class Matcher:
             self._vocabulary.add(Use(number, pattern))
 
     def _add_concept(self, number: int, concept: Concept) -> None:
-        compiled = self._lexicon.compiled.get(concept.name)
+        compiled = self.lexicon.compiled.get(concept.name)
         if compiled is None:
-            compiled = self._lexicon.compiled[concept.name] = compile_concept(concept)
+            compiled = self.lexicon.compiled[concept.name] = compile_concept(concept)
         for against, patterns in enumerate(compiled):
             for pattern in patterns:
                 self._vocabulary.add(Use(number, pattern, bool(against)))

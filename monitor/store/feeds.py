@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from monitor.feeds.identity import digest
 from monitor.models import Alert
+from monitor.store.alerts import ADD, arguments_of, key_of
 from monitor.store.redis import ALERTS, ALIVE, PREFIX, Store, translated
 
 _PAUSED = f"{PREFIX}paused"
-_RAISED = f"{PREFIX}raised"
-_RAISED_FOR = timedelta(days=30)  # how long an alert is known, so that an edited entry raises it no second time
 _CLAIMED_FOR = timedelta(days=1)  # at most; a process that dies loses its claims with its lease
 _AT_ONCE = 500
 
@@ -24,19 +23,13 @@ return {'ours', redis.call('GET', KEYS[2]) or ''}
 """
 # Handled entries and their alerts are one write: neither can be there without the other. Whoever was stopped for so
 # long that its claim is another's by now writes nothing.
-_WRITE = """
+_WRITE = f"""{ADD}
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
 redis.call('SET', KEYS[2], ARGV[2])
-local raised = 0
-for i = 6, #ARGV, 2 do
-  if redis.call('ZADD', KEYS[4], 'NX', ARGV[3], ARGV[i]) == 1 then
-    redis.call('XADD', KEYS[3], '*', 'alert', ARGV[i + 1])
-    raised = raised + 1
-  end
-end
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[4])
-if ARGV[5] == '1' then redis.call('DEL', KEYS[1]) end
-return raised
+local added = 0
+for i = 4, #KEYS do added = added + add(KEYS[3], KEYS[i], ARGV[2 * i - 4], ARGV[2 * i - 3]) end
+if ARGV[3] == '1' then redis.call('DEL', KEYS[1]) end
+return added
 """
 _GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
@@ -69,19 +62,15 @@ class FeedStore:
         return Claim(ours=True, state=state)
 
     @translated
-    async def write(
-        self, url: str, state: bytes, alerts: Sequence[Alert], now: datetime, *, done: bool = False
-    ) -> int | None:
-        """Keep what is known of a claimed feed and publish alerts, as one; `done` gives the feed back.
+    async def write(self, url: str, state: bytes, alerts: Sequence[Alert], *, done: bool = False) -> int | None:
+        """Keep what is known of a claimed feed and publish members of alerts, as one; `done` gives the feed back.
 
-        Returns how many of the alerts had not been raised before, None where the feed is another process's by now.
+        Returns how many of the members are new, None where the feed is another process's by now.
         """
-        arguments = [self._name, state, now.timestamp(), (now - _RAISED_FOR).timestamp(), int(done)]
-        for alert in alerts:
-            arguments += [alert.id, alert.model_dump_json()]
-        keys = _claim_key(url), _key(url), ALERTS, _RAISED
-        raised = int(await self._client.eval(_WRITE, len(keys), *keys, *arguments))
-        return None if raised < 0 else raised
+        keys = [_claim_key(url), _key(url), ALERTS, *(key_of(alert.id) for alert in alerts)]
+        members = [argument for alert in alerts for argument in arguments_of(alert)]
+        added = int(await self._client.eval(_WRITE, len(keys), *keys, self._name, state, int(done), *members))
+        return None if added < 0 else added
 
     @translated
     async def give_back(self, url: str) -> None:

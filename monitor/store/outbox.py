@@ -4,13 +4,12 @@ A message is in exactly one place at a time: each script moves it, and does noth
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from monitor.models import Alert, Notification
+from monitor.models import Notification
 from monitor.store.redis import ALERTS, PREFIX, Store, Stream, translated
 
 _KEPT = timedelta(days=7)  # how long dispatched alerts stay in their stream, to be listed
@@ -59,10 +58,14 @@ class Delivery(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message that was read from a stream and has to be settled by its `id`."""
+    """A message that was read from a stream and has to be settled by its `id`.
+
+    Of the stream of alerts it is a member of one, and `number` says the how manieth it is, from 1.
+    """
 
     id: str
     body: str
+    number: int = 1
 
 
 def outbox_key(receiver: str) -> str:
@@ -84,26 +87,13 @@ class AlertStream(Stream):
         super().__init__(store, ALERTS, "dispatch")
 
     async def receive(self, count: int, block: timedelta | None = None) -> list[Received]:
-        return [Received(identifier, fields["alert"]) for identifier, fields in await self.read(count, block)]
+        read = await self.read(count, block)
+        return [Received(identifier, fields["alert"], int(fields.get("number", 1))) for identifier, fields in read]
 
     async def dispatch(self, message: Received, deliveries: Sequence[Delivery]) -> bool:
         """Put an alert into its receivers' outboxes and settle it, as one."""
         keys = [outbox_key(delivery.notification.receiver) for delivery in deliveries]
         return await self.settle(_DISPATCH, keys, [message.id, *(d.model_dump_json() for d in deliveries)])
-
-    @translated
-    async def find(self, alert_id: str) -> Alert | None:
-        """The alert of that id, as long as the stream keeps it; read from the newest on, 500 at a time."""
-        newest = "+"
-        while messages := await self._client.xrevrange(self.key, newest, "-", 500):
-            for _, fields in messages:
-                if alert_id in fields.get("alert", ""):
-                    with suppress(ValidationError):
-                        alert = Alert.model_validate_json(fields["alert"])
-                        if alert.id == alert_id:
-                            return alert
-            newest = f"({messages[-1][0]}"
-        return None
 
     @translated
     async def trim(self, now: datetime) -> None:

@@ -1,13 +1,15 @@
 """What Redis keeps of stories: by which traces each is found again, what it is told by, and who told it.
 
 A trace's key holds the numbers of the latest stories that have it, 8 bytes each. Everything expires: traces after the
-window in which articles join a story, stories when their alerts are no longer listed.
+window in which articles join a story, stories when their alerts are no longer listed, and which article belongs to
+which story as late as its alerts are forgotten, so that an edited article stays where it is.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from monitor.feeds.identity import digest
 from monitor.store.redis import PREFIX, Store, translated
 from monitor.stories.join import WINDOW
 from monitor.stories.sketch import Sketch
@@ -15,7 +17,9 @@ from monitor.stories.story import Member, Story, traces
 
 _TRACE = f"{PREFIX}trace:".encode()
 _STORY = f"{PREFIX}story:"
+_DOCUMENT = f"{PREFIX}document:"
 _KEPT = timedelta(days=7)  # as long as alerts are listed
+_DOCUMENTS_KEPT = timedelta(days=30)
 _STORIES_OF_A_TEXT, _STORIES_OF_AN_EVENT = 64, 32  # that one trace leads to
 _CANDIDATES = 8  # stories that are compared with an article
 _SKETCHES = 6  # of a story, each in another language
@@ -54,9 +58,13 @@ end
 return answer
 """
 _TRACED = f"""
+local function belongs(document, number)
+  local id = string.gsub(number, '.', function(c) return string.format('%02x', string.byte(c)) end)
+  redis.call('SET', document, id, 'PX', {int(_DOCUMENTS_KEPT.total_seconds() * 1000)})
+end
 local function trace(texts, number, lifetime)
-  for i = 3, #KEYS do
-    local most = i <= texts + 2 and {_STORIES_OF_A_TEXT} or {_STORIES_OF_AN_EVENT}
+  for i = 4, #KEYS do
+    local most = i <= texts + 3 and {_STORIES_OF_A_TEXT} or {_STORIES_OF_AN_EVENT}
     local numbers = redis.call('GET', KEYS[i]) or ''
     if not string.find(numbers, number, 1, true) then
       numbers = string.sub(numbers, -8 * (most - 1)) .. number
@@ -68,13 +76,14 @@ end
 # An article that two processes look up at one moment begins one story: the second is told to look again.
 _BEGIN = f"""{_TRACED}
 local seen = {{}}
-for i = 1, tonumber(ARGV[1]) do seen[i] = redis.call('GET', KEYS[i + 2]) or '' end
+for i = 1, tonumber(ARGV[1]) do seen[i] = redis.call('GET', KEYS[i + 3]) or '' end
 if redis.sha1hex(table.concat(seen, '|')) ~= ARGV[2] then return 0 end
 if redis.call('EXISTS', KEYS[1]) == 1 then return 1 end
 redis.call('HSET', KEYS[1], 'first', ARGV[6], 'seen', ARGV[8], 'last', ARGV[8], 'count', 1, 'sketch', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('HSET', KEYS[2], ARGV[9], ARGV[6])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
+belongs(KEYS[3], ARGV[3])
 trace(tonumber(ARGV[1]), ARGV[3], ARGV[4])
 return 1
 """
@@ -90,6 +99,7 @@ if ARGV[5] ~= '' then redis.call('HSETNX', KEYS[1], ARGV[7], ARGV[5]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if count <= {_MEMBERS} then redis.call('HSET', KEYS[2], ARGV[8], ARGV[4]) end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
+belongs(KEYS[3], ARGV[1])
 trace(tonumber(ARGV[9]), ARGV[1], ARGV[2])
 return count
 """
@@ -112,6 +122,11 @@ class StoryStore:
         self._kept = max(self._window, _milliseconds(_KEPT))
 
     @translated
+    async def of_document(self, source: str, document: str) -> str:
+        """The story that an article was placed in, "" where it was in none."""
+        return str((await self._client.get(_document_key(source, document)) or b"").decode())
+
+    @translated
     async def look_up(self, sketch: Sketch) -> Candidates:
         """Find the stories that have most traces of an article."""
         texts, events = traces(sketch)
@@ -124,7 +139,8 @@ class StoryStore:
     async def begin(self, story_id: str, member: Member, sketch: Sketch, state: bytes) -> bool:
         """Begin a story; False where another article that may be a near-copy came in between: then look up again."""
         texts, events = traces(sketch)
-        keys = [_story_key(story_id), _members_key(story_id), *(_TRACE + trace for trace in (*texts, *events))]
+        keys = [_story_key(story_id), _members_key(story_id), _document_key(member.source, member.document)]
+        keys += [_TRACE + trace for trace in (*texts, *events)]
         arguments = [len(texts), state, bytes.fromhex(story_id), self._window, self._kept, member.model_dump_json()]
         arguments += [sketch.model_dump_json(), member.time.timestamp(), _member(member)]
         return bool(await self._client.eval(_BEGIN, len(keys), *keys, *arguments))
@@ -133,7 +149,7 @@ class StoryStore:
     async def join(self, story: Story, member: Member, sketch: Sketch) -> int:
         """Add an article to a story; returns how many it has then, 0 where the story has expired."""
         new = len(story.sketches) < _SKETCHES and sketch.language not in {known.language for known in story.sketches}
-        keys = [_story_key(story.id), _members_key(story.id)]
+        keys = [_story_key(story.id), _members_key(story.id), _document_key(member.source, member.document)]
         texts, events = traces(sketch)
         keys += [_TRACE + trace for trace in (*texts, *events)]
         arguments = [bytes.fromhex(story.id), self._window, self._kept, member.model_dump_json()]
@@ -181,6 +197,10 @@ def _story_key(story_id: str) -> bytes:
 
 def _members_key(story_id: str) -> bytes:
     return f"{_STORY}{story_id}:members".encode()
+
+
+def _document_key(source: str, document: str) -> bytes:
+    return f"{_DOCUMENT}{digest(source, document)}".encode()
 
 
 def _milliseconds(time: timedelta) -> int:

@@ -15,12 +15,16 @@ _MOST_CLUES = 24
 
 
 class Member(BaseModel):
-    """An article of a story, and why it joined; `why` is empty for the article that began it."""
+    """An article of a story, and why it joined; `why` is empty for the article that began it.
+
+    `source` is the address of its feed, or else the feed's name, which is `name`; `time` is when it was seen.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     document: str
     source: str
+    name: str = ""
     language: str | None = None
     title: str = ""
     url: str = ""

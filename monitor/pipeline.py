@@ -1,0 +1,79 @@
+"""From article to alerts: rules match it, it finds its story, and each rule makes an alert of the two."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitor.alerts.build import alerts_for, in_story
+from monitor.matching.concepts import Concepts
+from monitor.matching.matcher import Matcher
+from monitor.models import Alert, Article
+from monitor.store.stories import StoryStore
+from monitor.stories.join import Joined, decide
+from monitor.stories.sketch import Sketch, sketch
+from monitor.stories.story import Member, Story, story_id, why
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an article: the story it belongs to, "" where no rule asked, and a member for each alert."""
+
+    story: str = ""
+    alerts: Sequence[Alert] = ()
+
+
+class Pipeline:
+    """What the daemon and `replay` do with an article; `concepts` are of the lexicon that `matcher` was made with."""
+
+    def __init__(self, matcher: Matcher, concepts: Concepts, stories: StoryStore, window: timedelta) -> None:
+        self.matcher = matcher
+        self._concepts = concepts
+        self._stories = stories
+        self._window = window
+        self._placing = asyncio.Lock()  # two reports of one event that come at once shall find each other
+
+    async def take(self, article: Article, now: datetime, *, seen: datetime | None = None) -> Taken:
+        """Match an article and place what matched in its story; `seen` is what its alerts call `now`.
+
+        The same article taken again comes to the same. Raises StoreError.
+        """
+        alerts = alerts_for(self.matcher.match(article), article, self.matcher.by_id, seen)
+        if not alerts:
+            return Taken()
+        story = await self._story(article, now)
+        return Taken(story, [in_story(alert, story) for alert in alerts])
+
+    async def _story(self, article: Article, now: datetime) -> str:
+        """The story that an article belongs to, which it begins where there is none."""
+        source = article.source.url or article.source.name
+        if known := await self._stories.of_document(source, article.id):
+            return known
+        drawn = sketch(article, self._concepts.of(article), self._concepts.places, now)
+        member = Member(
+            document=article.id,
+            source=source,
+            name=article.source.name,
+            language=article.language,
+            title=article.title,
+            url=article.url,
+            time=now,
+        )
+        async with self._placing:
+            while True:
+                candidates = await self._stories.look_up(drawn)
+                if joined := self._joined(drawn, candidates.stories, now):
+                    story, verdict = joined
+                    told = member.model_copy(update={"why": why(verdict), "score": verdict.score})
+                    if await self._stories.join(story, told, drawn):
+                        return story.id
+                else:
+                    begun = story_id(article.id, source)
+                    if await self._stories.begin(begun, member, drawn, candidates.state):
+                        return begun
+
+    def _joined(self, drawn: Sketch, stories: Sequence[Story], now: datetime) -> tuple[Story, Joined] | None:
+        """Of the stories that an article may join the likeliest."""
+        verdicts = ((story, decide(drawn, story, now, self._window)) for story in stories)
+        joined = [(story, verdict) for story, verdict in verdicts if isinstance(verdict, Joined)]
+        return max(joined, key=lambda one: one[1].score, default=None)

@@ -1,0 +1,50 @@
+"""What Redis keeps of alerts: the members of each, by the article that made it, in the order in which they came.
+
+An alert is kept for 30 days after it last grew, so that no edited entry raises it a second time.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from monitor.feeds.identity import digest
+from monitor.models import Alert
+from monitor.store.redis import PREFIX, Store, translated
+
+_KEPT = timedelta(days=30)
+_MOST = 500  # members of an alert; what comes after them is as well told
+
+# For scripts: add a member to an alert and publish it, once, with its number from 1. Returns whether it was new.
+ADD = f"""
+local function add(stream, alert, member, body)
+  local number = redis.call('HLEN', alert) + 1
+  if number > {_MOST} or redis.call('HEXISTS', alert, member) == 1 then return 0 end
+  redis.call('HSET', alert, member, number .. ' ' .. body)
+  redis.call('PEXPIRE', alert, {int(_KEPT.total_seconds() * 1000)})
+  redis.call('XADD', stream, '*', 'alert', body, 'number', number)
+  return 1
+end
+"""
+
+
+def key_of(alert_id: str) -> str:
+    """Where the members of an alert are kept."""
+    return f"{PREFIX}alert:{alert_id}"
+
+
+def arguments_of(member: Alert) -> tuple[str, str]:
+    """What `add` asks for of a member beside the keys: what it is known again by, and its JSON."""
+    return digest(member.source, member.document), member.model_dump_json()
+
+
+class AlertStore:
+    """Alerts as commands and dispatch look them up."""
+
+    def __init__(self, store: Store) -> None:
+        self._client = store.client
+
+    @translated
+    async def members(self, alert_id: str, upto: int = _MOST) -> Sequence[Alert]:
+        """The first members of an alert, in order; none where there is no such alert, or no more."""
+        kept = [value.split(" ", 1) for value in await self._client.hvals(key_of(alert_id))]
+        in_order = sorted((int(number), body) for number, body in kept)
+        return [Alert.model_validate_json(body) for _, body in in_order[:upto]]
