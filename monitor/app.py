@@ -283,7 +283,9 @@ async def replaying(config: Config, matcher: Matcher) -> AsyncIterator[Pipeline]
 
 
 async def find_alert(config: Config, identifier: str) -> tuple[Alert, Story | None] | None:
-    """An alert by its id and its story, as long as each is kept, for a command; raises StoreError."""
+    """An alert by its id and its story, as long as each is kept, for a command; raises StoreError or InputError."""
+    if config.state_dir is None and not config.redis.url:
+        raise InputError([Problem(identifier, "there is no configuration that says where alerts are kept")])
     async with AsyncExitStack() as stack:
         store, _ = _open_store(config, stack)
         await wait_for_redis(store, _ONCE_WAITS_FOR_REDIS, Troubles().say)

@@ -92,8 +92,6 @@ async def _alert(identifier: str, config: "Config") -> "Alert":
     from monitor import app
     from monitor.errors import InputError, Problem
 
-    if config.state_dir is None and not config.redis.url:
-        raise InputError([Problem(identifier, "no URL, and there is no configuration that says where alerts are")])
     found = await app.find_alert(config, identifier)
     if found is None:
         raise InputError([Problem(identifier, "no URL, and no alert of the last 30 days")])
