@@ -4,12 +4,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from monitor.alerts.retry import Bury, RetryPolicy, judge
+from monitor.alerts.retry import Bury, Circuit, RetryPolicy, judge
 from monitor.errors import NotifyError, StoreError, TemporaryError
+from monitor.models import Notification
 from monitor.notifiers import Notifier
 from monitor.store.outbox import Delivery, Outbox, Received
 
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _BATCH = 10
 _SEND_DEADLINE = 60.0  # seconds; a notifier that takes longer is given up for now
+_DEATHS = 3  # of processes, while they sent one message, after which it is the message
 
 
 class Deliverer:
@@ -30,14 +32,23 @@ class Deliverer:
         self._notifier = notifier
         self._now = now
         self._policy = policy
+        self._circuit = Circuit()
+        self._pace = timedelta(seconds=getattr(notifier, "pace", 0.0))
+        self._next = datetime.min.replace(tzinfo=UTC)  # when the pace allows another message
         self._chance = random.Random()  # noqa: S311 - jitter is no secret
 
     async def step(self, block: timedelta | None = timedelta(seconds=1)) -> int:
         """Deliver what there is, waiting up to `block` for it; returns how much. Raises StoreError."""
         try:
             await self._outbox.bring_back(self._now())
+            if rest := self._circuit.wait(self._now()):
+                await asyncio.sleep(min(rest, block or timedelta()).total_seconds())
+                return 0
             received = await self._outbox.receive(_BATCH, block)
-            for message in received:
+            for number, message in enumerate(received):
+                if self._circuit.wait(self._now()):
+                    self._outbox.again()
+                    return number
                 await self._deliver(message)
         except BaseException:
             self._outbox.again()
@@ -50,24 +61,43 @@ class Deliverer:
         except ValidationError as error:
             await self._outbox.bury(message, message.body, f"cannot be read: {error}")
             return
+        if await self._outbox.begin(message) > _DEATHS:
+            reason = f"{_DEATHS} processes died while they sent it"
+            log.error(
+                "delivery given up receiver=%s key=%s reason=%r", self.receiver, delivery.notification.key, reason
+            )
+            await self._outbox.bury(message, delivery.model_dump_json(), reason)
+            return
         attempt = delivery.attempts + 1
+        failure, receipt = await self._send(delivery.notification)
+        self._circuit = self._circuit.after(failure, self._now())
+        if failure:
+            await self._settle_failure(message, delivery.model_copy(update={"attempts": attempt}), failure)
+        else:
+            receipts = {alert.id: receipt for alert in delivery.notification.alerts} if receipt else {}
+            await self._outbox.sent(message, receipts)
+            log.debug("delivered receiver=%s key=%s attempt=%d", self.receiver, delivery.notification.key, attempt)
+
+    async def _send(self, notification: Notification) -> tuple[Exception | None, str | None]:
+        """Send at the receiver's pace; returns what went wrong, if anything did, and the receipt."""
+        if notification.kind == "update":
+            known = await self._outbox.receipts([alert.id for alert in notification.alerts])
+            notification = notification.model_copy(update={"receipts": known})
+        await asyncio.sleep(max(self._next - self._now(), timedelta()).total_seconds())
+        self._next = self._now() + self._pace
         try:
             async with asyncio.timeout(_SEND_DEADLINE):
-                await self._notifier.send(delivery.notification)
+                return None, await self._notifier.send(notification)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; none of it may stop delivery
-            await self._settle_failure(message, delivery.model_copy(update={"attempts": attempt}), _worded(error))
-        else:
-            await self._outbox.sent(message)
-            log.debug("delivered receiver=%s key=%s attempt=%d", self.receiver, delivery.notification.key, attempt)
+            return _worded(error), None
 
     async def _settle_failure(self, message: Received, delivery: Delivery, error: Exception) -> None:
         verdict = judge(error, delivery.attempts, self._policy, self._now(), chance=self._chance)
         key = delivery.notification.key
         if isinstance(verdict, Bury):
-            log.error("delivery given up receiver=%s key=%s reason=%r", self.receiver, key, verdict.reason)
-            await self._outbox.bury(message, delivery.model_dump_json(), verdict.reason)
+            await self._bury(message, delivery, verdict.reason)
         else:
             wait = (verdict.at - self._now()).total_seconds()
             log.warning(
@@ -75,6 +105,10 @@ class Deliverer:
                 *(self.receiver, key, delivery.attempts, str(error), wait),
             )
             await self._outbox.later(message, delivery, verdict.at)
+
+    async def _bury(self, message: Received, delivery: Delivery, reason: str) -> None:
+        log.error("delivery given up receiver=%s key=%s reason=%r", self.receiver, delivery.notification.key, reason)
+        await self._outbox.bury(message, delivery.model_dump_json(), reason)
 
 
 def _worded(error: Exception) -> Exception:

@@ -1,10 +1,13 @@
-"""What becomes of a delivery that failed."""
+"""What becomes of a delivery that failed, and of its receiver."""
 
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.errors import PermanentError, TemporaryError
+
+_TOLERATED = 3  # failures of a receiver, one after the other
+_FIRST_REST, _LONGEST_REST = timedelta(seconds=5), timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +45,31 @@ def judge(error: Exception, attempt: int, policy: RetryPolicy, now: datetime, *,
     if isinstance(error, TemporaryError) and error.retry_after is not None:
         wait = max(wait, error.retry_after)
     return Retry(now + wait)
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """Whether a receiver is spared for a while, because it fails: then nothing is sent to it but a probe now and then.
+
+    So an outage costs one message its attempts, and not all of them.
+    """
+
+    failures: int = 0  # one after the other
+    spared_until: datetime | None = None
+
+    def wait(self, now: datetime) -> timedelta:
+        """How long to send nothing, zero where the receiver may be tried."""
+        return max(self.spared_until - now, timedelta()) if self.spared_until else timedelta()
+
+    def after(self, error: Exception | None, now: datetime) -> "Circuit":
+        """The circuit after an attempt; without `error` it succeeded.
+
+        The third failure in a row spares the receiver, for twice as long with each further one. Where it says itself
+        when to come back, it is spared until then.
+        """
+        if not isinstance(error, TemporaryError):
+            return Circuit()
+        failures = self.failures + 1
+        wait = timedelta() if failures < _TOLERATED else _FIRST_REST * 2 ** min(failures - _TOLERATED, 30)
+        rest = max(min(wait, _LONGEST_REST), error.retry_after or timedelta())
+        return Circuit(failures, now + rest if rest else None)

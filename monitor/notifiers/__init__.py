@@ -1,7 +1,8 @@
 """Notifiers: how a receiver is told. Each is a plugin under the entry point `monitor.notifiers`, ours like others'.
 
 A notifier class has a pydantic model `Options`, is made with `(options, http)`, and sends a notification or raises
-TemporaryError or PermanentError. It does not retry, log or pace: delivery does.
+TemporaryError or PermanentError. It does not retry, log or pace: delivery does, and waits `pace` seconds, where a class
+has that, between two messages.
 """
 
 from importlib.metadata import entry_points
@@ -22,8 +23,11 @@ class Notifier(Protocol):
 
     def __init__(self, options: Any, http: Http) -> None: ...
 
-    async def send(self, notification: Notification) -> None:
-        """Send; raises TemporaryError or PermanentError, and TimeoutError counts as temporary."""
+    async def send(self, notification: Notification) -> str | None:
+        """Send; what is returned comes back as `receipts` of updates to these alerts.
+
+        Raises TemporaryError or PermanentError, and TimeoutError counts as temporary.
+        """
 
 
 def notifier_class(kind: str) -> type[Notifier]:

@@ -3,7 +3,7 @@
 A message is in exactly one place at a time: each script moves it, and does nothing where it has been moved before.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from monitor.models import Notification
 from monitor.store.redis import ALERTS, PREFIX, Store, Stream, translated
 
 _KEPT = timedelta(days=7)  # how long dispatched alerts stay in their stream, to be listed
+_RECEIPTS_KEPT = 30 * 86_400_000  # milliseconds, as long as alerts grow
 DEAD = f"{PREFIX}dead"
 
 _DISPATCH = """
@@ -20,9 +21,10 @@ if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 for i = 2, #KEYS do redis.call('XADD', KEYS[i], '*', 'delivery', ARGV[i + 1]) end
 return 1
 """
-_SENT = """
+_SENT = f"""
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('XDEL', KEYS[1], ARGV[2])
+for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'NX', 'PX', {_RECEIPTS_KEPT}) end
 return 1
 """
 _LATER = """
@@ -34,7 +36,7 @@ return 1
 _BURY = """
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('XDEL', KEYS[1], ARGV[2])
-redis.call('XADD', KEYS[2], '*', 'delivery', ARGV[3], 'reason', ARGV[4])
+redis.call('XADD', KEYS[2], '*', 'receiver', ARGV[3], 'delivery', ARGV[4], 'reason', ARGV[5])
 return 1
 """
 _DUE = """
@@ -117,13 +119,38 @@ class Outbox(Stream):
 
     def __init__(self, store: Store, receiver: str) -> None:
         super().__init__(store, outbox_key(receiver), "deliver")
+        self._receiver = receiver
         self._later = f"{PREFIX}later:{receiver}"
 
     async def receive(self, count: int, block: timedelta | None = None) -> list[Received]:
         return [Received(identifier, fields["delivery"]) for identifier, fields in await self.read(count, block)]
 
-    async def sent(self, message: Received) -> None:
-        await self.settle(_SENT, [], [message.id])
+    async def sent(self, message: Received, receipts: Mapping[str, str]) -> None:
+        """Settle a message; `receipts` are what its notifier returned, by alert. Of an alert the first one is kept."""
+        keys = [self._receipt_key(alert) for alert in receipts]
+        await self.settle(_SENT, keys, [message.id, *receipts.values()])
+
+    @translated
+    async def receipts(self, alerts: Sequence[str]) -> dict[str, str]:
+        """What the receiver's notifier returned when it first sent these alerts, as far as it returned anything."""
+        kept = await self._client.mget([self._receipt_key(alert) for alert in alerts]) if alerts else []
+        return {alert: receipt for alert, receipt in zip(alerts, kept, strict=True) if receipt is not None}
+
+    @translated
+    async def begin(self, message: Received) -> int:
+        """Note that a message is about to be sent; returns how often this was begun and not ended: 0 as a rule.
+
+        A message that brought its process down would bring down every other one that takes it over.
+        """
+        if message.id not in self.taken_over:
+            return 0
+        key = f"{self.key}:begun"
+        begun = int(await self._client.hincrby(key, message.id, 1))
+        await self._client.expire(key, timedelta(days=1))
+        return begun
+
+    def _receipt_key(self, alert: str) -> str:
+        return f"{PREFIX}receipt:{self._receiver}:{alert}"
 
     async def later(self, message: Received, delivery: Delivery, at: datetime) -> None:
         """Put a delivery into the waiting room until `at`."""
@@ -132,7 +159,7 @@ class Outbox(Stream):
 
     async def bury(self, message: Received, delivery: str, reason: str) -> None:
         """Make a delivery a dead letter; `delivery` is its JSON, or whatever could not be read as one."""
-        await self.settle(_BURY, [DEAD], [message.id, delivery, reason])
+        await self.settle(_BURY, [DEAD], [message.id, self._receiver, delivery, reason])
 
     @translated
     async def bring_back(self, now: datetime) -> int:

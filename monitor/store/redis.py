@@ -101,6 +101,7 @@ class Stream:
         self._store = store
         self._client = store.client
         self._unsettled_first = True
+        self.taken_over: set[str] = set()  # what processes that died had read and not settled
 
     @translated
     async def read(self, count: int, block: timedelta | None = None) -> list[tuple[str, dict[str, str]]]:
@@ -147,6 +148,7 @@ class Stream:
             while pending := await self._client.xpending_range(self.key, self.group, "-", "+", 100, name):
                 ids = [entry["message_id"] for entry in pending]
                 await self._client.xclaim(self.key, self.group, self._store.name, 0, ids)
+                self.taken_over |= {str(identifier) for identifier in ids}
                 taken += len(ids)
             await self._client.xgroup_delconsumer(self.key, self.group, name)
         if taken:
