@@ -24,6 +24,7 @@ ROWS = [
         "ruletests",
         "capture",
     ],
+    ["daemon"],
     ["app"],
     ["cli", "web", "__main__"],
 ]

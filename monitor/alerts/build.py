@@ -6,7 +6,7 @@ from datetime import datetime
 from monitor.articles.sentences import sentence_spans
 from monitor.feeds.health import Change
 from monitor.feeds.identity import digest
-from monitor.models import Alert, Article, Evidence, Match, Snippet, Source
+from monitor.models import Alert, Article, Evidence, Match, Notification, Snippet, Source
 from monitor.rules.schema import Rule
 
 FEED_HEALTH = "feed-health"  # the built-in rule
@@ -85,6 +85,31 @@ def health_alerts(changes: Iterable[Change], feed: Source, now: datetime) -> lis
         )
         for change in changes
     ]
+
+
+def trial(receiver: str, now: datetime) -> Notification:
+    """A notification that only shows whether a receiver can be reached, and how it shows what it is sent."""
+    text = "This is a test by `monitor notify test`: nothing happened."
+    words = Evidence(concept="test", text="test", field="title", start=10, end=14)
+    alert = Alert(
+        id=digest("trial", now.isoformat()),
+        rule="trial",
+        level="info",
+        rule_title="A test of this receiver",
+        document="trial",
+        title=text,
+        source="monitor",
+        language="en",
+        published=now,
+        snippet=Snippet(text=text, marks=((10, 14),)),
+        evidence=(words,),
+        documents=("trial",),
+        sources=("monitor",),
+        languages=("en",),
+        first_seen=now,
+        last_seen=now,
+    )
+    return Notification(key=f"{alert.id}.{receiver}", receiver=receiver, alerts=(alert,))
 
 
 def headline(text: str) -> str:

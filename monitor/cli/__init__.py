@@ -9,9 +9,12 @@ from typing import Any
 import click
 
 from monitor import __version__
+from monitor.cli.alerts import alerts
 from monitor.cli.archive import archive
 from monitor.cli.capture import capture
+from monitor.cli.dead import dead
 from monitor.cli.feeds import feeds
+from monitor.cli.notify import notify
 from monitor.cli.replay import replay
 from monitor.cli.rules import match, rules
 from monitor.cli.run import run
@@ -51,5 +54,5 @@ def main(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-for command in (run, feeds, rules, match, replay, archive, capture, story):
+for command in (run, feeds, rules, match, replay, archive, capture, alerts, story, dead, notify):
     main.add_command(command)

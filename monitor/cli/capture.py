@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import config_option, configuration, rules_option
+from monitor.cli.options import alert_of, config_option, configuration, rules_option
 
 if TYPE_CHECKING:
     from monitor.config import Config
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def capture(what: str, folder: Path, expect: tuple[str, ...], name: str, **options: Any) -> None:
     """Keep a page as a fixture, and what it must raise in the expect.yaml beside it.
 
-    Without --expect that is what it raises now. An alert is named by its id, and found for seven days.
+    Without --expect that is what it raises now. An alert is named by its id, and found for 30 days.
 
     \b
     monitor capture https://example.org/missed-launch --to seeds --expect dprk-missile
@@ -40,7 +40,9 @@ def capture(what: str, folder: Path, expect: tuple[str, ...], name: str, **optio
     config = configuration(options["config_path"], options["rules_paths"])
     matcher = app.matcher_of(config)
     _check(expect, name, matcher)
-    fixture, raises = asyncio.run(_captured(what, config, matcher, name and f"{name.removesuffix('.html')}.html"))
+    alert = None if what.lower().startswith(("http://", "https://")) else _alert(what, config)
+    file_name = name and f"{name.removesuffix('.html')}.html"
+    fixture, raises = asyncio.run(_captured(alert or what, config, matcher, file_name))
     wanted = [rule for rule in expect if rule != "none"] if expect else raises
     file = keep(fixture, folder, wanted)
     click.echo(f"{file}: raises {_listed(raises)}, must raise {_listed(wanted)}")
@@ -63,16 +65,19 @@ def _check(expect: tuple[str, ...], name: str, matcher: "Matcher") -> None:
         raise InputError(problems)
 
 
-async def _captured(what: str, config: "Config", matcher: "Matcher", name: str) -> "tuple[Fixture, list[str]]":
+async def _captured(
+    what: "str | Alert", config: "Config", matcher: "Matcher", name: str
+) -> "tuple[Fixture, list[str]]":
     from monitor.capture import fetched, raised
     from monitor.fixtures import FrontMatter
     from monitor.http import Http
     from monitor.reading import Reader
     from monitor.workers import Workers
 
-    url, about, access = what, FrontMatter(), None
-    if not what.lower().startswith(("http://", "https://")):
-        alert = await _alert(what, config)
+    if isinstance(what, str):
+        url, about, access = what, FrontMatter(), None
+    else:
+        alert = what
         feed = next((feed for feed in config.feeds if feed.title == alert.source), None)
         url, access = alert.url, feed.access if feed else None
         about = FrontMatter(
@@ -87,15 +92,10 @@ async def _captured(what: str, config: "Config", matcher: "Matcher", name: str) 
         return fixture, await raised(fixture, Reader(http.page, workers), matcher)
 
 
-async def _alert(identifier: str, config: "Config") -> "Alert":
-    """Look an alert up where it is kept."""
-    from monitor import app
+def _alert(identifier: str, config: "Config") -> "Alert":
     from monitor.errors import InputError, Problem
 
-    found = await app.find_alert(config, identifier)
-    if found is None:
-        raise InputError([Problem(identifier, "no URL, and no alert of the last 30 days")])
-    alert, _ = found
+    alert = alert_of(config, identifier)
     if not alert.url:
         raise InputError([Problem(identifier, f'the article of this alert has no URL: "{alert.title}"')])
     return alert

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from monitor.config import Config, FeedConfig
     from monitor.feeds.state import FeedState
     from monitor.models import FeedDocument
+    from monitor.store.feeds import FeedStore
 
 url_argument = click.argument("url")
 
@@ -42,10 +44,11 @@ def list_(config_path: Path | None, form: str) -> None:
     from monitor import app
     from monitor.cli.feeds_table import Row, table
     from monitor.feeds.health import verdict
+    from monitor.store.feeds import FeedStore
 
     config, now = _load(config_path), app.now()
     rows = []
-    for feed, state, paused in asyncio.run(_states(config)):
+    for feed, state, paused in app.ask(config, lambda store: _states(FeedStore(store), config.feeds)):
         row = Row(feed.title, feed.url, state.record, verdict(state.record, now, paused=paused))
         rows.append((feed, row))
     if form == "ndjson":
@@ -90,13 +93,14 @@ def add(url: str, unchecked: bool, config_path: Path | None, **described: Any) -
 @config_option
 def remove(url: str, config_path: Path | None) -> None:
     """Remove a feed that was added here, and forget what is known of it."""
-    from monitor import feedlist
+    from monitor import app, feedlist
+    from monitor.store.feeds import FeedStore
 
     config = _load(config_path)
     known = _known(config, url)
     if not feedlist.remove(config.feeds_file, known.url):
         raise _refused(url, "stands in the configuration itself; remove it there")
-    asyncio.run(_forget(config, known.url))
+    app.ask(config, lambda store: FeedStore(store).forget(known.url))
     click.echo(f"removed {known.title}")
 
 
@@ -105,9 +109,12 @@ def remove(url: str, config_path: Path | None) -> None:
 @config_option
 def pause(url: str, config_path: Path | None) -> None:
     """Poll a feed no more until it is resumed; takes effect at once."""
+    from monitor import app
+    from monitor.store.feeds import FeedStore
+
     config = _load(config_path)
     known = _known(config, url)
-    changed = asyncio.run(_pause(config, known.url))
+    changed = app.ask(config, lambda store: FeedStore(store).pause(known.url))
     click.echo(f"{known.title} is paused" if changed else f"{known.title} was paused already")
 
 
@@ -116,9 +123,12 @@ def pause(url: str, config_path: Path | None) -> None:
 @config_option
 def resume(url: str, config_path: Path | None) -> None:
     """Poll a feed again that was paused, or that was given up as gone."""
+    from monitor import app
+    from monitor.store.feeds import FeedStore
+
     config = _load(config_path)
     known = _known(config, url)
-    asyncio.run(_resume(config, known.url))
+    app.ask(config, lambda store: _try_again(FeedStore(store), known.url))
     click.echo(f"{known.title} is polled again")
 
 
@@ -241,39 +251,19 @@ def _described(document: "FeedDocument") -> list[str]:
     return lines + [f"  - {printable(entry.title or entry.url)}" for entry in document.entries[:5]]
 
 
-async def _states(config: "Config") -> list[tuple["FeedConfig", "FeedState", bool]]:
-    from monitor import app
+async def _states(store: "FeedStore", feeds: "Sequence[FeedConfig]") -> list[tuple["FeedConfig", "FeedState", bool]]:
     from monitor.feeds.state import FeedState
 
-    async with app.feed_store(config) as store:
-        paused = await store.paused()
-        states = await store.states([feed.url for feed in config.feeds])
-        return [
-            (feed, FeedState.decode(state), feed.url in paused)
-            for feed, state in zip(config.feeds, states, strict=True)
-        ]
+    paused = await store.paused()
+    states = map(FeedState.decode, await store.states([feed.url for feed in feeds]))
+    return [(feed, state, feed.url in paused) for feed, state in zip(feeds, states, strict=True)]
 
 
-async def _pause(config: "Config", url: str) -> bool:
-    from monitor import app
-
-    async with app.feed_store(config) as store:
-        return await store.pause(url)
-
-
-async def _resume(config: "Config", url: str) -> None:
-    from monitor import app
+async def _try_again(store: "FeedStore", url: str) -> None:
+    """Resume a feed; one that was gone is polled as if it had never failed."""
     from monitor.feeds.state import FeedState
 
-    async with app.feed_store(config) as store:
-        [state] = await store.states([url])
-        known = FeedState.decode(state)
-        afresh = replace(known, record=replace(known.record, gone=0, due=None))
-        await store.resume(url, afresh.encode() if state else b"")
-
-
-async def _forget(config: "Config", url: str) -> None:
-    from monitor import app
-
-    async with app.feed_store(config) as store:
-        await store.forget(url)
+    [state] = await store.states([url])
+    known = FeedState.decode(state)
+    afresh = replace(known, record=replace(known.record, gone=0, due=None))
+    await store.resume(url, afresh.encode() if state else b"")

@@ -60,3 +60,15 @@ def show(alert: "Alert", receivers: Iterable[str], form: str) -> None:
         click.echo(as_json(alert, {"receivers": list(receivers)}))
     else:
         click.echo(f"{as_text(alert, colour=sys.stdout.isatty())}\n")
+
+
+def alert_of(config: "Config", identifier: str) -> "Alert":
+    """The alert of an id; raises InputError where there is none, and StoreError."""
+    from monitor import app
+    from monitor.errors import InputError, Problem
+    from monitor.store.alerts import AlertStore
+
+    alert = app.ask(config, lambda store: AlertStore(store).get(identifier))
+    if alert is None:
+        raise InputError([Problem(identifier, "no alert of the last 30 days; `monitor alerts list` shows their ids")])
+    return alert

@@ -1,13 +1,12 @@
 """`monitor story`: which articles an alert is of, and why."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import config_option, configuration
+from monitor.cli.options import alert_of, config_option, configuration
 
 if TYPE_CHECKING:
     from monitor.stories.story import Member, Story
@@ -30,11 +29,11 @@ def show(alert: str, as_json: bool, config_path: Path | None) -> None:
     """
     from monitor import app
     from monitor.errors import InputError, Problem
+    from monitor.store.stories import StoryStore
 
-    found = asyncio.run(app.find_alert(configuration(config_path, ()), alert))
-    if found is None:
-        raise InputError([Problem(alert, "no alert of the last 30 days; its id stands in the JSON that receivers get")])
-    told = found[1]
+    config = configuration(config_path, ())
+    found = alert_of(config, alert)
+    told = app.ask(config, lambda store: StoryStore(store).story(found.story))
     if told is None:
         raise InputError([Problem(alert, "its story is kept no more, or it never had one")])
     click.echo(told.model_dump_json(exclude={"sketches"}) if as_json else "\n".join(_lines(told)))

@@ -3,14 +3,16 @@
 An alert is kept for 30 days after it last grew, so that no edited entry raises it a second time.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
+from monitor.alerts.growth import grown, step
 from monitor.feeds.identity import digest
 from monitor.models import Alert
-from monitor.store.redis import PREFIX, Store, translated
+from monitor.store.redis import ALERTS, PREFIX, Store, translated
 
 _KEPT = timedelta(days=30)
+_AT_ONCE = 500  # messages
 _MOST = 500  # members of an alert; what comes after them is as well told
 
 # For scripts: add a member to an alert and publish it, once, with its number from 1. Returns whether it was new.
@@ -48,3 +50,41 @@ class AlertStore:
         kept = [value.split(" ", 1) for value in await self._client.hvals(key_of(alert_id))]
         in_order = sorted((int(number), body) for number, body in kept)
         return [Alert.model_validate_json(body) for _, body in in_order[:upto]]
+
+    async def get(self, alert_id: str) -> Alert | None:
+        """An alert as it has grown so far; None where there is none, no more, or none yet for lack of corroboration."""
+        members = await self.members(alert_id)
+        return grown(members) if members and step(members) != "waits" else None
+
+    @translated
+    async def recent(self, limit: int, since: datetime, wanted: Callable[[Alert], bool]) -> Sequence[Alert]:
+        """The alerts that were raised or grew since a time and that are `wanted`, latest first, `limit` at most."""
+        found: list[Alert] = []
+        seen, newest, oldest = set(), "+", str(int(since.timestamp() * 1000))
+        while messages := await self._client.xrevrange(ALERTS, newest, oldest, _AT_ONCE):
+            newest = f"({messages[-1][0]}"
+            for _, fields in messages:
+                member = Alert.model_validate_json(fields["alert"])
+                if member.id in seen or not wanted(member):
+                    continue
+                seen.add(member.id)
+                if alert := await self.get(member.id):
+                    found.append(alert)
+                if len(found) == limit:
+                    return found
+        return found
+
+    @translated
+    async def following(self, last: str, block: timedelta) -> tuple[str, Sequence[Alert]]:
+        """The alerts that are raised after the message `last`, `$` for now, and the message to go on from.
+
+        Waits up to `block` for one.
+        """
+        answer = await self._client.xread({ALERTS: last}, _AT_ONCE, int(block.total_seconds() * 1000))
+        messages = answer[0][1] if answer else []
+        found = []
+        for _, fields in messages:
+            members = await self.members(Alert.model_validate_json(fields["alert"]).id, int(fields.get("number", 1)))
+            if members and step(members) == "raised":
+                found.append(grown(members))
+        return messages[-1][0] if messages else last, found

@@ -1,0 +1,104 @@
+"""`monitor alerts`: what was raised."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli.options import alert_of, config_option, configuration, format_option, show
+
+if TYPE_CHECKING:
+    from monitor.models import Alert
+
+_WAIT = timedelta(seconds=5)
+
+
+@click.group()
+def alerts() -> None:
+    """List the alerts of the last days, show one, or follow them as they are raised.
+
+    \b
+    monitor alerts list --since 24h --level high
+    monitor alerts show 4f1c0a9b7e2d4c66a1b2c3d4
+    monitor alerts tail --format ndjson
+    """
+
+
+@alerts.command("list")
+@click.option("--since", default="7d", show_default=True, metavar="TIME", help="How far back, at most 7d.")
+@click.option("--rule", help="Only of this rule.")
+@click.option("--level", help="Only of this level.")
+@click.option("--limit", default=100, show_default=True, help="How many at most.")
+@format_option
+@config_option
+def list_(since: str, limit: int, form: str, config_path: Path | None, **only: Any) -> None:
+    """The latest alerts, newest first, as they have grown since."""
+    from monitor import app
+    from monitor.config import parse_duration
+    from monitor.errors import InputError, Problem
+    from monitor.store.alerts import AlertStore
+
+    try:
+        start = app.now() - parse_duration(since)
+    except ValueError as error:
+        raise InputError([Problem("--since", str(error))]) from None
+
+    def wanted(alert: "Alert") -> bool:
+        return all(value is None or getattr(alert, name) == value for name, value in only.items())
+
+    found = app.ask(configuration(config_path, ()), lambda store: AlertStore(store).recent(limit, start, wanted))
+    for alert in found:
+        show(alert, (), form) if form == "ndjson" else click.echo(_line(alert))
+    if not found:
+        click.echo("no alerts", err=True)
+
+
+def _line(alert: "Alert") -> str:
+    from monitor.alerts.render import printable
+
+    seen = alert.first_seen.strftime("%m-%d %H:%M") if alert.first_seen else "-" * 11
+    told = f"{len(alert.sources)} x {','.join(alert.languages) or '?'}"
+    return f"{alert.id}  {seen}  {alert.level:8}  {printable(alert.rule)}  {told}  {printable(alert.title)}"
+
+
+@alerts.command("show")
+@click.argument("alert")
+@format_option
+@config_option
+def show_(alert: str, form: str, config_path: Path | None) -> None:
+    """Show an alert as it has grown, with every word that decided."""
+    found = alert_of(configuration(config_path, ()), alert)
+    show(found, found.receivers, form)
+    if form == "text":
+        for line in _details(found):
+            click.echo(line)
+
+
+def _details(alert: "Alert") -> list[str]:
+    from monitor.alerts.render import printable
+
+    words = [f"  {item.field:5}  {printable(item.concept)}: {printable(item.text)}" for item in alert.evidence]
+    return [f"alert {alert.id}, story {alert.story or 'none'}: monitor story show {alert.id}", *words]
+
+
+@alerts.command()
+@format_option
+@config_option
+def tail(form: str, config_path: Path | None) -> None:
+    """Show alerts as they are raised, until Ctrl-C."""
+    from monitor import app
+    from monitor.store.alerts import AlertStore
+    from monitor.store.redis import Store
+
+    async def follow(store: Store) -> None:
+        kept, last = AlertStore(store), "$"
+        while True:
+            last, raised = await kept.following(last, _WAIT)
+            for alert in raised:
+                show(alert, (), form)
+
+    try:
+        app.ask(configuration(config_path, ()), follow)
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,179 @@
+"""The daemon: polls, dispatches and delivers until it is told to stop, and lets everything end in order."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from monitor.alerts.retry import RetryPolicy
+from monitor.archive import keep_written
+from monitor.config import Config, FeedConfig
+from monitor.delivery import Deliverer
+from monitor.dispatch import Dispatcher
+from monitor.errors import StoreError
+from monitor.notifiers import Notifier
+from monitor.polling import Poller
+from monitor.schedule import Schedule
+from monitor.store.alerts import AlertStore
+from monitor.store.outbox import AlertStream, Outbox
+from monitor.store.redis import Store, Stream
+from monitor.store.server import EmbeddedServer
+from monitor.supervise import Troubles, end, keep_going
+
+log = logging.getLogger(__name__)
+
+# Seconds; together they stay below the ten that a stop may take.
+_POLLS_END_WITHIN = 3.5
+_LOOPS_END_WITHIN = 1.5
+_DRAINED_WITHIN = 1.5
+_POLLS_AT_ONCE = 20
+
+
+class Daemon:
+    """A running monitor; `app` builds it and takes it down again."""
+
+    def __init__(  # noqa: PLR0913 - one for each part that it runs
+        self,
+        config: Config,
+        poller: Poller,
+        store: Store,
+        *,
+        notifiers: dict[str, Notifier],
+        server: EmbeddedServer | None,
+        troubles: Troubles,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.config = config
+        self._poller = poller
+        self._store = store
+        alerts = AlertStream(store)
+        outboxes = {name: Outbox(store, name) for name in notifiers}
+        self._dispatcher = Dispatcher(alerts, AlertStore(store), config, now)
+        self._deliverers = [
+            Deliverer(name, outboxes[name], notifier, now=now, policy=RetryPolicy())
+            for name, notifier in notifiers.items()
+        ]
+        self._outboxes = outboxes
+        self._streams: list[Stream] = [alerts, *outboxes.values()]
+        self._server = server
+        self._troubles = troubles
+        self._now = now
+        self._ending = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
+        schedule = Schedule(self._poller.poll, self._troubles)
+        loops = [asyncio.create_task(loop) for loop in (*self._upkeep(), *self._flows())]
+        schedule.start(await self._first_polls())
+        await stop.wait()
+        log.info("stopping")
+        await schedule.stop(_POLLS_END_WITHIN)
+        await self._wind_up(loops)
+
+    async def _first_polls(self) -> list[tuple[FeedConfig, datetime]]:
+        """When each feed is polled first; where Redis does not say, as if nothing were known of them."""
+        try:
+            return await self._poller.first_polls(self.config.feeds)
+        except StoreError as error:
+            self._troubles.say(error)
+            return [(feed, self._now()) for feed in self.config.feeds]
+
+    async def once(self, stop: asyncio.Event) -> int:
+        """Poll every feed once and deliver what comes of it, or as much as is done when `stop` is set.
+
+        Returns how many deliveries wait for another attempt.
+        """
+        upkeep, work = [*map(asyncio.create_task, self._upkeep())], asyncio.create_task(self._one_round())
+        halt = asyncio.create_task(stop.wait())
+        await asyncio.wait([work, halt], return_when=asyncio.FIRST_COMPLETED)
+        if halt.done():
+            await end([work], _POLLS_END_WITHIN)
+        else:
+            halt.cancel()
+            await work
+        await self._wind_up(upkeep)
+        return sum([await outbox.waiting() for outbox in self._outboxes.values()])
+
+    async def _wind_up(self, loops: list[asyncio.Task[None]]) -> None:
+        """Let the loops end, deliver what was read already, and sign off."""
+        self._ending.set()
+        await end(loops, _LOOPS_END_WITHIN)
+        try:
+            async with asyncio.timeout(_DRAINED_WITHIN):
+                await self._drain()
+        except (StoreError, TimeoutError):
+            log.warning("stopped before everything was delivered; the rest is sent after the next start")
+        await self._sign_off()
+
+    async def _one_round(self) -> None:
+        places = asyncio.Semaphore(_POLLS_AT_ONCE)
+        # What a process that died a moment ago had begun is ours once its lease is over.
+        deadline = self._now() + self._store.lease + timedelta(seconds=1)
+
+        async def poll(feed: FeedConfig) -> None:
+            async with places:
+                while not await self._polled(feed) and self._now() < deadline:  # noqa: ASYNC110 - a claim raises no event
+                    await asyncio.sleep(0.2)
+
+        await asyncio.gather(*map(poll, self.config.feeds))
+        await self._drain()
+        while self._now() < deadline and any([await stream.unsettled() for stream in self._streams]):
+            await asyncio.sleep(0.2)
+            await self._drain()
+
+    async def _polled(self, feed: FeedConfig) -> bool:
+        try:
+            return await self._poller.poll_now(feed)
+        except StoreError as error:
+            self._troubles.say(error)
+            return True  # it cannot be now; the next round will
+
+    def _flows(self) -> list[Coroutine[Any, Any, None]]:
+        steps = {"dispatch": self._dispatcher.step} | {
+            f"delivery to {deliverer.receiver}": deliverer.step for deliverer in self._deliverers
+        }
+        return [self._loop(step, name) for name, step in steps.items()]
+
+    def _upkeep(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside polling and delivering."""
+        archive = self._poller.archive
+        kept = [keep_written(archive, self._ending, self._now)] if archive else []
+        return [self._loop(self._show_life, "the lease"), *kept]
+
+    def _loop(self, step: Callable[[], Awaitable[object]], name: str) -> Coroutine[Any, Any, None]:
+        return keep_going(step, name, until=self._ending, troubles=self._troubles, revive=self._revive)
+
+    async def _show_life(self) -> None:
+        """Renew our lease, and take over from those whose lease has ended."""
+        await self._store.sign_of_life()
+        for stream in self._streams:
+            await stream.take_over()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), self._store.lease.total_seconds() / 4)
+
+    async def _drain(self) -> None:
+        """Dispatch and deliver until nothing is left that could be delivered now."""
+        for stream in self._streams:
+            await stream.take_over()
+        while await self._dispatcher.step(None):
+            pass
+        await asyncio.gather(*map(_exhaust, self._deliverers))
+
+    async def _sign_off(self) -> None:
+        try:
+            for stream in self._streams:
+                await stream.sign_off()
+            await self._store.sign_off()
+        except StoreError as error:
+            log.warning("%s", error)
+
+    async def _revive(self) -> None:
+        if self._server:
+            await asyncio.to_thread(self._server.ensure)
+
+
+async def _exhaust(deliverer: Deliverer) -> None:
+    while await deliverer.step(None):
+        pass
