@@ -23,6 +23,7 @@ from monitor.http.targets import headers_for, lowered, redirected, target_of
 from monitor.models import Access, Page
 
 MAX_REDIRECTS = 5
+_ANSWER_KEPT = 100_000  # bytes: Slack sends a message back, and what it was given as its id with it
 _PERMANENT = frozenset({301, 308})
 
 
@@ -76,7 +77,7 @@ class Http:
         """Send a body; redirects are answers like others. Raises FetchError where no answer comes."""
         request = httpx.Request("POST", target_of(url), headers=self._headers | lowered(headers), content=body)
         response, answer = await self._exchange(request, self._timeout)
-        return Answer(response.status_code, dict(response.headers), answer[:1000])
+        return Answer(response.status_code, dict(response.headers), answer[:_ANSWER_KEPT])
 
     async def _follow(
         self, url: str, conditions: Mapping[str, str], access: Access, *, robots: Robots | None

@@ -2,7 +2,8 @@
 
 A notifier class has a pydantic model `Options`, is made with `(options, http)`, and sends a notification or raises
 TemporaryError or PermanentError. It does not retry, log or pace: delivery does, and waits `pace` seconds, where a class
-has that, between two messages.
+has that, between two messages. One that keeps something open is an async context manager as well: it is entered before
+the first notification and left after the last.
 """
 
 from importlib.metadata import entry_points
@@ -24,9 +25,10 @@ class Notifier(Protocol):
     def __init__(self, options: Any, http: Http) -> None: ...
 
     async def send(self, notification: Notification) -> str | None:
-        """Send; what is returned comes back as `receipts` of updates to these alerts.
+        """Send; raises TemporaryError or PermanentError, and TimeoutError counts as temporary.
 
-        Raises TemporaryError or PermanentError, and TimeoutError counts as temporary.
+        What it returns is kept for those of the notification's alerts for which nothing is kept yet, and comes back in
+        `receipts` with each further notification of them: a notifier that needs it to answer its own message.
         """
 
 

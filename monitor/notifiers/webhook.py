@@ -1,31 +1,42 @@
-"""Alerts as JSON, by POST to a URL."""
+"""Alerts as JSON, by POST to a URL, signed as Standard Webhooks has it (standardwebhooks.com)."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+import base64
+import binascii
+import hashlib
+import hmac
+import time
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from monitor.alerts.render import as_message
 from monitor.config import Headers, HttpUrl
-from monitor.errors import FetchError, PermanentError, TemporaryError
-from monitor.http import Answer, Http
+from monitor.http import Http
 from monitor.models import Notification
+from monitor.notifiers.answers import judge, post
 
-# What says that this very message is at fault. Anything else (a wrong path, an expired token) somebody may mend.
-_REFUSALS = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431, 451})
-_LONGEST_WAIT = timedelta(hours=24)
+_PREFIX = "whsec_"
 
 
 class WebhookOptions(BaseModel):
-    """Where to, and with what headers besides our own."""
+    """Where to, with what headers besides our own, and what they are signed with."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: HttpUrl
     headers: Headers = Field(default_factory=dict, description="such as Authorization: Bearer ${TOKEN}")
+    secret: SecretStr | None = Field(None, description="whsec_ and 24 to 64 bytes in base64; absent: unsigned")
+
+    @field_validator("secret")
+    @classmethod
+    def _usable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _key(value.get_secret_value())
+        return value
 
 
 class Webhook:
-    """Sends `{"key", "receiver", "alerts": [...]}`; the header `webhook-id` is the key, the same at every attempt."""
+    """Posts what `as_message` says; the header `webhook-id` is the key, the same at every attempt."""
 
     Options = WebhookOptions
 
@@ -34,24 +45,29 @@ class Webhook:
         self._http = http
 
     async def send(self, notification: Notification) -> None:
-        headers = {"Content-Type": "application/json", "webhook-id": notification.key, **self._options.headers}
-        try:
-            answer = await self._http.post(self._options.url, notification.model_dump_json().encode(), headers)
-        except FetchError as error:
-            raise TemporaryError(error.reason) from error
-        judge(answer)
+        body = as_message(notification).encode()
+        secret = self._options.secret.get_secret_value() if self._options.secret else ""
+        headers = headers_for(notification.key, int(time.time()), body, secret)
+        judge(await post(self._http, self._options.url, body, headers | self._options.headers))
 
 
-def judge(answer: Answer) -> None:
-    """Raise what an answer means: nothing for a 2xx, TemporaryError where it may change, or PermanentError."""
-    if 200 <= answer.status < 300:
-        return
-    reason = f"HTTP {answer.status}"
-    if answer.status in _REFUSALS:
-        raise PermanentError(reason)
-    raise TemporaryError(reason, retry_after=_retry_after(answer.headers))
+def headers_for(key: str, timestamp: int, body: bytes, secret: str) -> dict[str, str]:
+    """The headers of a message that is sent at `timestamp` (Unix seconds); with an empty secret it is not signed."""
+    identifier = quote(key, safe="@:+")
+    headers = {"content-type": "application/json", "webhook-id": identifier, "webhook-timestamp": str(timestamp)}
+    if secret:
+        signed = f"{identifier}.{timestamp}.".encode() + body
+        digest = hmac.digest(_key(secret), signed, hashlib.sha256)
+        headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+    return headers
 
 
-def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    value = headers.get("retry-after", "")
-    return min(timedelta(seconds=int(value)), _LONGEST_WAIT) if value.isdigit() and len(value) < 10 else None
+def _key(secret: str) -> bytes:
+    """The bytes of a secret; raises ValueError, which does not show it."""
+    try:
+        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not secret.startswith(_PREFIX) or not 24 <= len(key) <= 64:
+        raise ValueError("this is no signing secret; make one with: echo whsec_$(openssl rand -base64 32)") from None
+    return key
