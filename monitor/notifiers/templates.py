@@ -21,7 +21,7 @@ from jinja2 import (
     nodes,
     pass_context,
 )
-from jinja2.defaults import DEFAULT_FILTERS
+from jinja2.filters import FILTERS
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import AfterValidator
@@ -46,6 +46,12 @@ _ALLOWED = (
 _ITERATED = (nodes.Name, nodes.Getattr, nodes.Getitem)
 _FAILURES = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError)
 _UNREADABLE = (SyntaxError, RecursionError, MemoryError)  # what Python says of code nested too deep
+
+
+class Url(str):
+    """An alert's URL among the values of a template: escaping may have to treat it as one."""
+
+    __slots__ = ()
 
 
 def compiled(source: str, escape: Escape = str) -> Render:
@@ -97,7 +103,8 @@ def _alert_values(alert: Alert) -> dict[str, Any]:
         "concepts": concepts_line(alert),
         "origin": sources_line(alert),
     }
-    return {name: value[:_LONGEST_VALUE] if isinstance(value, str) else value for name, value in shown.items()}
+    short = {name: value[:_LONGEST_VALUE] if isinstance(value, str) else value for name, value in shown.items()}
+    return short | {"url": Url(alert.url)}
 
 
 def _checked(source: str, environment: Environment) -> nodes.Template:
@@ -122,7 +129,7 @@ def _environment(escape: Escape) -> Environment:
 
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=finalize)
     environment.globals.clear()
-    environment.filters = {name: DEFAULT_FILTERS[name] for name in _FILTERS}
+    environment.filters = {name: FILTERS[name] for name in _FILTERS}
     environment.filters |= {"join": _join, "date": _date, "counted": _counted}
     return environment
 
