@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -75,7 +75,7 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[D
         if config.demo:
             config = _with_demo(config, stack)
         http = await stack.enter_async_context(Http(config.http))
-        notifiers = _notifiers(config, http)
+        notifiers = await _notifiers(config, http, stack)
         store, server = _open_store(config, stack)
         troubles = Troubles()
         await wait_for_redis(store, patience, troubles.say)
@@ -161,11 +161,15 @@ def _archive(config: Config) -> Archive | None:
     return Archive(kept.dir, kept.keep, kept.max_size) if kept else None
 
 
-def _notifiers(config: Config, http: Http) -> dict[str, Notifier]:
-    made = {}
+async def _notifiers(config: Config, http: Http, stack: AsyncExitStack) -> dict[str, Notifier]:
+    """The notifier of each receiver; those that keep something open are closed with the stack."""
+    made: dict[str, Notifier] = {}
     for name, receiver in config.receivers.items():
         kind = notifier_class(receiver.type)
-        made[name] = kind(kind.Options.model_validate(receiver.options), http)
+        notifier: Any = kind(kind.Options.model_validate(receiver.options), http)
+        if isinstance(notifier, AbstractAsyncContextManager):
+            await stack.enter_async_context(notifier)
+        made[name] = notifier
     return made
 
 
