@@ -37,7 +37,7 @@ _GAP = "\u200b"  # of no width; a formatting mark counts as one only beside a ga
 _DISARMED = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"}  # looks alike, means nothing
 )
-_ENDS_A_URL = re.compile(r"[|<>\s\x00-\x1f\"`\\]")
+_NOT_IN_A_URL = frozenset('|<> "`\\')
 _EMOJI_NAME = re.compile(r":(?=[0-9]*[a-z_+'-][\w+'-]*:)", re.IGNORECASE)
 
 
@@ -85,12 +85,13 @@ def link(text: str, url: str) -> str:
 
 
 def _target(url: str) -> str | None:
-    """A URL as it may stand before a bar: what would end it is encoded."""
+    """A URL as it may stand before a bar: what would end it, or cannot be seen, is encoded."""
     try:
         scheme = urlsplit(url).scheme
     except ValueError:
         return None
-    target = _ENDS_A_URL.sub(lambda found: quote(found[0], safe=""), url).replace("&", "&amp;")
+    kept = (c if c.isprintable() and c not in _NOT_IN_A_URL else quote(c, safe="") for c in url)
+    target = "".join(kept).replace("&", "&amp;")
     return target if scheme in ("http", "https") and len(target.encode()) <= _LONGEST_URL else None
 
 
