@@ -279,9 +279,13 @@ async def test_what_a_webhook_answers(site: Site, answer: Reply, kind: type[Exce
     assert sent(site, "/hook/SECRET") == [message(a_notification())]
 
 
+def wait_for(event: Event) -> None:
+    assert event.wait(30)
+
+
 async def test_a_server_that_hangs_or_resets_is_asked_again_later(site: Site) -> None:
     over = Event()
-    site.replies["/SECRET"] = Reply(b"ok", wait=over.wait)
+    site.replies["/SECRET"] = Reply(b"ok", wait=lambda: wait_for(over))
     async with slack("", "300ms", webhook=f"{site.url}/SECRET") as hook:
         with pytest.raises(TemporaryError, match="no whole answer within") as caught:
             await hook.send(a_notification())

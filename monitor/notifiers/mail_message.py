@@ -59,7 +59,7 @@ def address_of(text: str) -> Address:
     user, at, host = written.rpartition("@")
     try:
         domain = host.encode("idna").decode()
-        if not (user and at and domain) or re.search(r"[\s\x00-\x1f\x7f]", written):
+        if not (user and at and domain and text.isprintable()) or " " in written:
             raise ValueError
         return Address(one_line(name), user, domain)
     except (ValueError, IndexError):
@@ -72,7 +72,8 @@ def mail(notification: Notification, envelope: Envelope, now: datetime) -> Email
     """The message; sent again it has the same Message-ID. An update answers the mails that told of its alerts first."""
     policy = SMTPUTF8 if envelope.utf8 else SMTP
     message = EmailMessage(policy=policy.clone(cte_type="7bit"))
-    subject = _subject(notification, envelope.title)
+    # Python's email package decodes what looks like an encoded word, line breaks and all: =? never gets there.
+    subject = one_line(_subject(notification, envelope.title), _LONGEST_SUBJECT).replace("=?", "=\u2060?")
     message["From"] = envelope.sender
     message["To"] = envelope.recipients
     message["Subject"] = subject
@@ -110,7 +111,7 @@ def _answered(notification: Notification, domain: str, own_id: str) -> list[str]
 def _subject(notification: Notification, title: Render | None) -> str:
     """`[HIGH] title`; an update of one alert has the subject of the mail that it answers, as threads want it."""
     if not notification.alerts:
-        return one_line(notification.text, _LONGEST_SUBJECT)
+        return notification.text
     if title:
         subject = title(notification)
     elif len(notification.alerts) == 1:
@@ -119,7 +120,7 @@ def _subject(notification: Notification, title: Render | None) -> str:
     else:
         subject = f"{heading(notification)}: {notification.alerts[0].title}"
     answer = "Re: " if notification.kind == "update" and len(notification.alerts) == 1 else ""
-    return one_line(answer + subject, _LONGEST_SUBJECT)
+    return answer + subject
 
 
 def _text(notification: Notification) -> str:
