@@ -45,10 +45,11 @@ class File:
     def _append(self, text: bytes) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._locked() as file:
+            size = os.fstat(file.fileno()).st_size
             # A crash in mid-write may have left half a line: what follows starts on its own.
-            if file.tell() and not _ends_a_line(self._path):
+            if size and not _ends_a_line(self._path):
                 text = b"\n" + text
-            if file.tell() and file.tell() + len(text) > self._max_size:
+            if size and size + len(text) > self._max_size:
                 self._rotate()
                 with self._locked() as fresh:
                     _write(fresh, text.lstrip(b"\n"))
