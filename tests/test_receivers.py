@@ -215,6 +215,15 @@ async def test_a_command_that_hangs_is_killed_with_all_it_has_started(tmp_path: 
     wait_until(lambda: all(map(_is_gone, left)))
 
 
+@pytest.mark.skipif(not shutil.which("setsid"), reason="a program leaves its group with setsid")
+async def test_a_command_may_leave_a_program_behind_that_holds_its_standard_error() -> None:
+    began = time.monotonic()
+    await command("sh", "-c", "setsid sleep 15 & exit 0").send(a_notification())
+    with pytest.raises(TemporaryError, match="status 4: no"):
+        await command("sh", "-c", "setsid sleep 15 & echo no >&2; exit 4").send(a_notification())
+    assert time.monotonic() - began < 10
+
+
 async def test_a_command_that_is_cut_short_leaves_nothing_behind(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     program = f"import os, time; open({str(pids)!r}, 'w').write(str(os.getpid())); time.sleep(600)"

@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Annotated
 
@@ -48,27 +49,32 @@ class Command:
         self._seconds = options.timeout.total_seconds()
 
     async def send(self, notification: Notification) -> None:
+        async with _listening() as (stderr, said):
+            status = await self._run(f"{as_message(notification)}\n".encode(), stderr)
+        if status:
+            raise failure(status, bytes(said))
+
+    async def _run(self, text: bytes, stderr: int) -> int:
+        """Run the program to its end, or to that of its time; returns its status. Takes `stderr` over."""
         try:
             # A session of its own, so that all of it can be ended as one.
             process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=PIPE, stdout=DEVNULL, stderr=PIPE, start_new_session=True
+                *self._command, stdin=PIPE, stdout=DEVNULL, stderr=stderr, start_new_session=True
             )
         except OSError as error:
             raise TemporaryError(f"{self._command[0]} cannot be run: {error.strerror}") from error
-        said = asyncio.create_task(_tail(process))
+        finally:
+            os.close(stderr)
         try:
             async with asyncio.timeout(self._seconds):
-                await _feed(process, f"{as_message(notification)}\n".encode())
-                status = await process.wait()
+                await _feed(process, text)
+                return await process.wait()
         except TimeoutError:
             raise TemporaryError(f"{self._command[0]} did not end within {self._seconds:g} s and was killed") from None
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-            tail = await said
-        if status:
-            raise failure(status, tail)
 
 
 def failure(status: int, said: bytes) -> NotifyError:
@@ -89,10 +95,27 @@ async def _feed(process: Process, text: bytes) -> None:
         await process.stdin.wait_closed()
 
 
-async def _tail(process: Process) -> bytes:
-    """The end of what a program writes to standard error, however much that is."""
-    assert process.stderr is not None  # noqa: S101 - it was asked for
-    tail = b""
-    while chunk := await process.stderr.read(65_536):
-        tail = (tail + chunk)[-_TAIL:]
-    return tail
+@asynccontextmanager
+async def _listening() -> AsyncIterator[tuple[int, bytearray]]:
+    """A pipe for standard error, and the end of what comes through it, however much that is.
+
+    It is no pipe of asyncio's: with one of those a process has not ended as long as any other has it open.
+    """
+    ours, theirs = os.pipe()
+    tail = bytearray()
+    stream = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(ours, "rb"))
+    reading = asyncio.create_task(_read(stream, tail))
+    try:
+        yield theirs, tail
+        await asyncio.wait([reading], timeout=1)
+    finally:
+        reading.cancel()
+        transport.close()
+
+
+async def _read(stream: asyncio.StreamReader, tail: bytearray) -> None:
+    while chunk := await stream.read(65_536):
+        tail += chunk
+        del tail[:-_TAIL]
