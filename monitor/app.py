@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from monitor import fixtures
 from monitor.alerts.build import trial
@@ -151,9 +151,11 @@ async def notify_once(config: Config, receiver: str) -> None:
     if receiver not in config.receivers:
         known = f"{suggest(receiver, config.receivers)}; known: {', '.join(config.receivers)}"
         raise InputError([Problem(receiver, f"no such receiver{known}")])
-    async with Http(config.http) as http:
-        notifier = _notifiers(config.model_copy(update={"receivers": {receiver: config.receivers[receiver]}}), http)
-        await notifier[receiver].send(trial(receiver, now()))
+    chosen = config.model_copy(update={"receivers": {receiver: config.receivers[receiver]}})
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(Http(config.http))
+        notifiers = await _notifiers(chosen, http, stack)
+        await notifiers[receiver].send(trial(receiver, now()))
 
 
 def _archive(config: Config) -> Archive | None:

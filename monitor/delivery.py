@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import ValidationError
 
 from monitor.alerts.retry import Bury, Circuit, RetryPolicy, judge
-from monitor.errors import NotifyError, StoreError, TemporaryError
+from monitor.errors import NotifyError, TemporaryError
 from monitor.models import Notification
 from monitor.notifiers import Notifier
 from monitor.store.outbox import Delivery, Outbox, Received
@@ -80,7 +80,7 @@ class Deliverer:
 
     async def _send(self, notification: Notification) -> tuple[Exception | None, str | None]:
         """Send at the receiver's pace; returns what went wrong, if anything did, and the receipt."""
-        if notification.kind == "update":
+        if notification.kind != "alert":
             known = await self._outbox.receipts([alert.id for alert in notification.alerts])
             notification = notification.model_copy(update={"receipts": known})
         await asyncio.sleep(max(self._next - self._now(), timedelta()).total_seconds())
@@ -88,8 +88,6 @@ class Deliverer:
         try:
             async with asyncio.timeout(_SEND_DEADLINE):
                 return None, await self._notifier.send(notification)
-        except StoreError:
-            raise
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; none of it may stop delivery
             return _worded(error), None
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,15 @@ from tests.daemon import monitor
 
 README = (REPOSITORY / "README.md").read_text()
 GUIDE = (REPOSITORY / "rules/README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README + GUIDE, re.DOTALL)
+RECEIVERS = (REPOSITORY / "monitor/notifiers/README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README + GUIDE + RECEIVERS, re.DOTALL)
+SECRETS = {
+    "DESK_TOKEN": "x",
+    "SLACK_TOKEN": "xoxb-1",
+    "SLACK_WEBHOOK": "https://hooks.slack.com/services/1",
+    "MAIL_PASSWORD": "x",
+    "HOOK_SECRET": "whsec_" + "QUFB" * 8,
+}
 
 
 @pytest.mark.parametrize("block", [text for kind, text in BLOCKS if kind == "yaml"])
@@ -31,7 +40,7 @@ def test_every_yaml_block_loads(block: str, tmp_path: Path) -> None:
         assert rules.rules
         assert lint(rules) == []
     else:
-        config.load(file, notifiers.options_of, {"HOME": str(tmp_path), "DESK_TOKEN": "x"})
+        config.load(file, notifiers.options_of, {"HOME": str(tmp_path)} | SECRETS)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +66,7 @@ def test_every_key_of_a_rule_is_named(key: str) -> None:
 def test_every_setting_and_command_and_receiver_is_named() -> None:
     names = set(config.Config.model_fields) | set(config.FeedConfig.model_fields) | set(config.HttpConfig.model_fields)
     names |= set(config.PollConfig.model_fields) | set(main.commands["feeds"].commands)  # type: ignore[attr-defined]
-    names |= set(main.commands) | {"console", "file", "webhook"}
+    names |= set(main.commands) | {point.name for point in entry_points(group="monitor.notifiers")}
     assert {name for name in names if name not in README} == set()
 
 

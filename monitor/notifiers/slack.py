@@ -75,6 +75,7 @@ class Slack:
     """Posts to one channel. What it returns is `channel ts alerts`: where its message stands, and how many it holds."""
 
     Options = SlackOptions
+    pace = 1.0  # what Slack takes of a channel
 
     def __init__(self, options: SlackOptions, http: Http) -> None:
         self._options = options
