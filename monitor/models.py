@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 Level = Literal["info", "low", "medium", "high", "critical"]
 Field = Literal["title", "lead", "body"]
 FullText = Literal["auto", "always", "never"]
+Extract = Literal["lazy", "always"]
+TextFrom = Literal["page", "content", "summary", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,19 @@ class FeedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What a page says of itself; `text` is its article, a paragraph a line."""
+    """What a page says of itself; `text` is its article, a paragraph a line.
+
+    `url` is its canonical address, `image` that of its picture, `site` the name of who publishes it; "" for unknown.
+    """
 
     text: str
     title: str = ""
     author: str = ""
     language: str | None = None
     published: datetime | None = None
+    site: str = ""
+    url: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +145,9 @@ class Article:
 
     `id` is its identity: the fixture's place in `replay`, the entry's key in the daemon. `text` is plain
     text, a paragraph a line; `lead_end` is where its first paragraph ends. `language` is a BCP 47 tag, or
-    None where the text does not tell. `page_text` says whether its page gave text, None where none was asked for.
+    None where the text does not tell. `page_text` says whether its page gave text, None where none was asked for;
+    `text_from` says where the text is from. `url` is the entry's; `canonical` is the address that the page itself
+    gives as its own.
     """
 
     id: str
@@ -149,6 +159,10 @@ class Article:
     published: datetime | None = None
     language: str | None = None
     page_text: bool | None = None
+    text_from: TextFrom = "none"
+    site: str = ""
+    canonical: str = ""
+    image: str = ""
 
     @property
     def lead_end(self) -> int:

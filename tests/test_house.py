@@ -32,6 +32,7 @@ DOORS = {
     "feedparser": {"feeds"},
     "trafilatura": {"articles"},
     "pycld2": {"articles"},
+    "charset_normalizer": {"articles"},
     "apscheduler": {"schedule"},
     "httpx": {"http"},
     "httpcore": {"http"},
