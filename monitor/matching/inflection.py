@@ -87,6 +87,8 @@ _ENDINGS = {
 _ENDINGS = {language: re.compile(fold_pattern(pattern.pattern)) for language, pattern in _ENDINGS.items()}
 _PREFIXES = {"ar": _ARABIC_PREFIX, "he": _HEBREW_PREFIX}
 _SHORTEST_STEM = 2
+# A word of any text is a form of another in one of these, or in none; "und" stands for all the others.
+LANGUAGES_WITH_RULES = (*sorted({*_SNOWBALL, *_ENDINGS, *_PREFIXES, *COMPOUNDING}), "und", None)
 
 
 @functools.lru_cache(maxsize=10_000)  # what a word means is remembered elsewhere, but many ask at once

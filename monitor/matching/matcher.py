@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from monitor.matching import programs
+from monitor.matching.folding import FIELD_BREAK
+from monitor.matching.glance import AnyView, atoms_in, possible
 from monitor.matching.patterns import Pattern, compile_terms, word
 from monitor.matching.programs import Explanation, Program
 from monitor.matching.regexes import Regexes
@@ -37,6 +39,8 @@ class Matcher:
         self._programs = [self._program(rule.node) for rule in self.rules]
         self._vocabulary.finish(self._names, self._literals)
         self._regexes = Regexes(self._patterns)
+        self._any_view = AnyView(self._vocabulary)
+        self._regex_atoms = frozenset(self._patterns)
         self._always: list[int] = []
         self._anchored: dict[int, tuple[int, ...]] = {}
         self._guarded: dict[int, dict[int, list[int]]] = {}
@@ -53,6 +57,17 @@ class Matcher:
             Match(self.rules[number].id, sight.evidence(self._programs[number].found(sight)))
             for number in sorted(matching)
         ]
+
+    def could_match(self, page: Article) -> bool:
+        """Tell whether a rule may be true of an article that is made of some of this one's words.
+
+        It is asked before the article is extracted from its page: the text is all the words of the page and of the
+        feed's entry, with an EDGE wherever elements meet. A no is certain.
+        """
+        if self._any_view.is_full:
+            self._any_view = AnyView(self._vocabulary)
+        atoms = atoms_in(f"{page.title} {FIELD_BREAK} {page.text}", self._any_view) | self._regex_atoms
+        return any(possible(self._programs[number], atoms, page) for number in self._candidates(atoms))
 
     def _candidates(self, found: set[int]) -> Iterator[int]:
         """The rules that can be true of an article with these atoms; some of them twice."""
@@ -171,6 +186,10 @@ class Patched:
         """As `Matcher.match`."""
         kept = [match for match in self._base.match(article) if self._is_unchanged(match.rule_id)]
         return sorted(kept + self._patch.match(article), key=lambda match: self._order[match.rule_id])
+
+    def could_match(self, page: Article) -> bool:
+        """As `Matcher.could_match`."""
+        return self._base.could_match(page) or self._patch.could_match(page)
 
     def _is_unchanged(self, rule_id: str) -> bool:
         return rule_id in self.by_id and rule_id not in self._patch.by_id

@@ -238,13 +238,16 @@ class Known:
     value: str
 
     def holds(self, sight: Sight) -> bool:
+        return self.holds_of(sight.article)
+
+    def holds_of(self, article: Article) -> bool:
         if self.key == "lang":
-            return _same_language(self.value, sight.article.language)
+            return _same_language(self.value, article.language)
         fold = fold_term if self.key in ("author", "feed") else str.lower
         parts = [fold(part) for part in self.value.split("*")]
         anything = re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
         whole = self.key == "tag" or len(parts) > 1
-        values = map(fold, _known(sight.article, self.key))
+        values = map(fold, _known(article, self.key))
         return any((anything.fullmatch if whole else anything.search)(value) for value in values if value)
 
     def found(self, sight: Sight) -> list[Found]:

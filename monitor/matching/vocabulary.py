@@ -153,7 +153,7 @@ class View:
     def __init__(self, vocabulary: Vocabulary, language: str | None) -> None:
         self._vocabulary = vocabulary
         self._language = language
-        self._counts = counts_in(language)
+        self._counts: Container[str | None] = counts_in(language)
         self._meanings = _Meanings()
         self._folded: dict[str, str] = {}
         self._forms: dict[tuple[str, Word], bool] = {}
@@ -218,9 +218,12 @@ class View:
         known = self._forms.get((written, word))
         if known is None:
             folded = self._folded.get(written, "")
-            known = bool(folded) and word.accepts(written, folded, self._language, compounds=False)
+            known = bool(folded) and self._accepts(word, written, folded, compounds=False)
             self._forms[written, word] = known
         return known
+
+    def _accepts(self, word: Word, written: str, folded: str, *, compounds: bool = True) -> bool:
+        return word.accepts(written, folded, self._language, compounds=compounds)
 
     def _learn(self) -> dict[str, Meaning]:
         """Work out what the words mean that were not met before; returns those that mean something."""
@@ -240,7 +243,7 @@ class View:
         atoms: dict[int, None] = {}
         phrases: dict[tuple[int, str], list[Candidate]] = {}
         for use, phrase in dict.fromkeys(self._candidates(folded)):
-            if not phrase.words[phrase.head].accepts(written, folded, self._language):
+            if not self._accepts(phrase.words[phrase.head], written, folded):
                 continue
             if use.against or len(phrase.words) > 1:
                 phrases.setdefault(_next_word(phrase), []).append((use, phrase))
