@@ -84,7 +84,7 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[D
         workers = await stack.enter_async_context(Workers())
         poller = Poller(
             http,
-            Reader(http.page, workers),
+            Reader(http.page, workers, config.extract),
             FeedStore(store),
             pipeline=pipeline_of(config, matcher, store),
             settings=config.poll,

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from monitor import __version__, yamlfile
 from monitor.errors import InputError, Problem
-from monitor.models import Access, FullText
+from monitor.models import Access, Extract, FullText
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -269,6 +269,7 @@ class Config(Strict):
     feeds: tuple[FeedConfig, ...] = ()
     feeds_file: Path = Field(Path("feeds.yaml"), description="where `monitor feeds add` and `import` write; a list")
     poll: PollConfig = PollConfig()
+    extract: Extract = Field("lazy", description="always, or lazy: articles that no rule can match are left alone")
     receivers: dict[str, ReceiverConfig] = Field(default_factory=lambda: dict(_CONSOLE))
     route: RouteConfig | None = None
     http: HttpConfig = HttpConfig()

@@ -199,9 +199,12 @@ class Poller:
     async def _handle(self, poll: _Round, entry: Entry) -> None:
         """Take one entry the whole way; where that fails it is left for the next poll."""
         try:
-            article = await self._reader.article(entry, poll.source, access=poll.feed.access)
+            pipeline = self.pipeline  # another one may have come when the article has been read
+            article = await self._reader.article(
+                entry, poll.source, access=poll.feed.access, could_match=pipeline.matcher.could_match
+            )
             now = self._now()
-            taken = await self.pipeline.take(article, now, seen=now)
+            taken = await pipeline.take(article, now, seen=now)
         except StoreError:
             raise
         except Exception:

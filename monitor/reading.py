@@ -1,13 +1,15 @@
 """From page to entries and from entry to article: the stages that the daemon and `replay` share."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Protocol
 
 from monitor.articles.html import plain_text
 from monitor.articles.language import detect
 from monitor.errors import FetchError, UnreadableError, WorkerError
-from monitor.models import Access, Article, Entry, Extracted, FeedDocument, Page, Source
+from monitor.matching.folding import FIELD_BREAK
+from monitor.models import Access, Article, Entry, Extract, Extracted, FeedDocument, Page, Source, TextFrom
 from monitor.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -28,57 +30,95 @@ async def no_pages(url: str, access: Access | None = None) -> None:
 
 
 class Reader:
-    """Reads feeds and articles; what is slow runs in `workers`."""
+    """Reads feeds and articles; what is slow runs in `workers`.
 
-    def __init__(self, pages: PageSource, workers: Workers) -> None:
+    With `extract` "lazy", articles are extracted only where a rule may match: see `article`.
+    """
+
+    def __init__(self, pages: PageSource, workers: Workers, extract: Extract = "always") -> None:
         self._pages = pages
         self._workers = workers
+        self._lazy = extract == "lazy"
 
     async def feed(self, page: Page) -> FeedDocument:
         """Parse a feed document; raises UnreadableError or WorkerError."""
         return await self._workers.run(_parse, page.body, page.url, page.content_type, deadline=FEED_DEADLINE)
 
     async def article(
-        self, entry: Entry, source: Source, identity: str = "", *, access: Access | None = None
+        self,
+        entry: Entry,
+        source: Source,
+        identity: str = "",
+        *,
+        access: Access | None = None,
+        could_match: Callable[[Article], bool] | None = None,
     ) -> Article:
         """The article behind an entry: its page's text, or else what the feed itself has of it.
 
-        `access` is how the user wants the feed's pages to be asked for.
+        `access` is how the user wants the feed's pages to be asked for. `could_match` says of an article that has all
+        the words of the page whether any rule may match what is extracted from it; where that is out of the question
+        a lazy reader leaves it at what the feed has.
         """
-        own = plain_text(entry.content) or plain_text(entry.summary)
-        page = await self._page(entry, source, access)
-        text = page.text if page and len(page.text) >= len(own) else own
-        declared = entry.language or (page.language if page else None) or source.language
-        return Article(
-            id=identity or entry.key,
-            source=source,
-            text=text,
-            title=entry.title or (page.title if page else ""),
-            url=entry.url,
-            author=entry.author or (page.author if page else ""),
-            published=entry.published or (page.published if page else None),
-            language=detect(f"{entry.title}\n{text}", declared),
-            page_text=bool(page and page.text) if self._has_page(entry, source) else None,
-        )
-
-    async def extract(self, html: bytes | str, url: str) -> Extracted:
-        """The article of a page; raises UnreadableError or WorkerError."""
-        return await self._workers.run(_extract, html, url, deadline=PAGE_DEADLINE)
-
-    def _has_page(self, entry: Entry, source: Source) -> bool:
-        return self._pages is not no_pages and source.full_text != "never" and bool(entry.url)
-
-    async def _page(self, entry: Entry, source: Source, access: Access | None) -> Extracted | None:
-        """Fetch and extract an entry's page; None, with a line in the log, where that fails."""
-        if not self._has_page(entry, source):
-            return None
+        alone = _from_feed(entry, source, identity)
+        if self._pages is no_pages or source.full_text == "never" or not entry.url:
+            return alone
         try:
             page = await self._pages(entry.url, access)
-            return await self.extract(page.body, page.url) if page else None
+            if page and self._lazy and could_match and not await self._is_worth_it(alone, page, could_match):
+                return alone
+            extracted = await self.extract(page.body, page.url, page.content_type) if page else None
         except (FetchError, UnreadableError, WorkerError) as error:
             reason = error.reason if isinstance(error, FetchError) else str(error)
             log.warning("page failed url=%s reason=%r; the feed's own text is used", entry.url, reason)
-            return None
+            extracted = None
+        return _with_page(alone, extracted, entry.language, source) if extracted else replace(alone, page_text=False)
+
+    async def extract(self, html: bytes | str, url: str, content_type: str = "") -> Extracted:
+        """The article of a page; raises UnreadableError or WorkerError."""
+        return await self._workers.run(_extract, html, url, content_type, deadline=PAGE_DEADLINE)
+
+    async def _is_worth_it(self, alone: Article, page: Page, could_match: Callable[[Article], bool]) -> bool:
+        """Tell whether an article may come of a page that some rule matches; in doubt it may."""
+        words = await self._workers.run(_words, page.body, page.content_type, deadline=PAGE_DEADLINE)
+        return words is None or could_match(replace(alone, text=f"{words}{FIELD_BREAK}{alone.text}"))
+
+
+def _from_feed(entry: Entry, source: Source, identity: str) -> Article:
+    """The article as far as its feed has it."""
+    content = plain_text(entry.content)
+    text = content or plain_text(entry.summary)
+    text_from: TextFrom = "content" if content else "summary" if text else "none"
+    return Article(
+        id=identity or entry.key,
+        source=source,
+        text=text,
+        title=entry.title,
+        url=entry.url,
+        author=entry.author,
+        published=entry.published,
+        language=detect(f"{entry.title}\n{text}", entry.language, source.language),
+        text_from=text_from,
+    )
+
+
+def _with_page(alone: Article, page: Extracted, language: str | None, source: Source) -> Article:
+    """The article with what its page says: the longer text of both, and what the feed does not say of it."""
+    title = alone.title or page.title
+    whole = len(page.text) >= len(alone.text)
+    text = page.text if whole else alone.text
+    return replace(
+        alone,
+        text=text,
+        text_from="page" if whole else alone.text_from,
+        title=title,
+        author=alone.author or page.author,
+        published=alone.published or page.published,
+        language=detect(f"{title}\n{text}", language, page.language, source.language),
+        page_text=True,
+        site=page.site,
+        canonical=page.url,
+        image=page.image,
+    )
 
 
 # Imported only where they run, in the workers: trafilatura costs every process 50 MB.
@@ -90,7 +130,13 @@ def _parse(body: bytes, url: str, content_type: str) -> FeedDocument:
     return parse(body, url, content_type)
 
 
-def _extract(html: bytes | str, url: str) -> Extracted:
+def _extract(html: bytes | str, url: str, content_type: str) -> Extracted:
     from monitor.articles.extract import extract
 
-    return extract(html, url)
+    return extract(html, url, content_type)
+
+
+def _words(html: bytes, content_type: str) -> str | None:
+    from monitor.articles.page import parse, words
+
+    return words(parse(html, content_type))
