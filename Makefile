@@ -26,6 +26,7 @@ bench: $(VENV)/installed-test
 	@$(BIN)/python -m tests.bench_http
 	@$(BIN)/python -m tests.bench_polling
 	@$(BIN)/python -m tests.bench_stories
+	@$(BIN)/python -m tests.bench_articles
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
