@@ -145,7 +145,7 @@ class Article:
 
     `id` is its identity: the fixture's place in `replay`, the entry's key in the daemon. `text` is plain
     text, a paragraph a line; `lead_end` is where its first paragraph ends. `language` is a BCP 47 tag, or
-    None where the text does not tell. `page_text` says whether its page gave text, None where none was asked for;
+    None where the text does not tell. `page_text` says whether its page held text, None where none was asked for;
     `text_from` says where the text is from. `url` is the entry's; `canonical` is the address that the page itself
     gives as its own.
     """

@@ -200,9 +200,8 @@ class Poller:
         """Take one entry the whole way; where that fails it is left for the next poll."""
         try:
             pipeline = self.pipeline  # another one may have come when the article has been read
-            article = await self._reader.article(
-                entry, poll.source, access=poll.feed.access, could_match=pipeline.matcher.could_match
-            )
+            could_match = None if self.archive else pipeline.matcher.could_match  # an archive is of whole articles
+            article = await self._reader.article(entry, poll.source, access=poll.feed.access, could_match=could_match)
             now = self._now()
             taken = await pipeline.take(article, now, seen=now)
         except StoreError:

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 FEED_DEADLINE = 5.0  # seconds
 PAGE_DEADLINE = 15.0  # seconds
+_GLANCED_AT = 200_000  # characters: to look at more words would hold up everything else
 
 
 class PageSource(Protocol):
@@ -64,8 +65,12 @@ class Reader:
             return alone
         try:
             page = await self._pages(entry.url, access)
-            if page and self._lazy and could_match and not await self._is_worth_it(alone, page, could_match):
-                return alone
+            if page and self._lazy and could_match:
+                words = await self._words(page, title=not alone.title)
+                if len(words) < _GLANCED_AT and not could_match(
+                    replace(alone, text=f"{words}{FIELD_BREAK}{alone.text}")
+                ):
+                    return replace(alone, page_text=any(map(str.isalpha, words)))
             extracted = await self.extract(page.body, page.url, page.content_type) if page else None
         except (FetchError, UnreadableError, WorkerError) as error:
             reason = error.reason if isinstance(error, FetchError) else str(error)
@@ -77,10 +82,8 @@ class Reader:
         """The article of a page; raises UnreadableError or WorkerError."""
         return await self._workers.run(_extract, html, url, content_type, deadline=PAGE_DEADLINE)
 
-    async def _is_worth_it(self, alone: Article, page: Page, could_match: Callable[[Article], bool]) -> bool:
-        """Tell whether an article may come of a page that some rule matches; in doubt it may."""
-        words = await self._workers.run(_words, page.body, page.content_type, deadline=PAGE_DEADLINE)
-        return words is None or could_match(replace(alone, text=f"{words}{FIELD_BREAK}{alone.text}"))
+    async def _words(self, page: Page, *, title: bool) -> str:
+        return await self._workers.run(_words, page.body, page.content_type, title, deadline=PAGE_DEADLINE)
 
 
 def _from_feed(entry: Entry, source: Source, identity: str) -> Article:
@@ -136,7 +139,7 @@ def _extract(html: bytes | str, url: str, content_type: str) -> Extracted:
     return extract(html, url, content_type)
 
 
-def _words(html: bytes, content_type: str) -> str | None:
-    from monitor.articles.page import parse, words
+def _words(html: bytes, content_type: str, title: bool) -> str:
+    from monitor.articles.extract import words
 
-    return words(parse(html, content_type))
+    return words(html, content_type, title=title)

@@ -17,7 +17,12 @@ from tests.conftest import REPOSITORY
 
 LANGUAGES = tuple(sorted(file.stem for file in (REPOSITORY / "tests/languages").glob("*.yaml")))
 UNSPACED = {"ja", "zh-Hans", "zh-Hant", "th"}
+FILLER = "The council met on Tuesday to talk about the new road, which is to be built before winter comes. "
 SECTIONS = ("World", "Politics", "Economy", "Science", "Culture", "Sport", "Opinion", "Weather")
+
+
+def html(body: str, head: str = "") -> str:
+    return f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import re
 import lxml.etree
 import lxml.html
 
-_BLOCKS = frozenset(
+BLOCKS = frozenset(
     re.split(  # a list of quoted names would hide them behind their quotes
         " ",
         "address article aside blockquote br dd div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header hr li "
@@ -35,7 +35,7 @@ def plain_text(fragment: str) -> str:
 
 def _gather(event: str, element: lxml.html.HtmlElement, pieces: list[str]) -> None:
     """Add what an element contributes at its start (its text) or at its end (what follows it)."""
-    block = element.tag in _BLOCKS
+    block = element.tag in BLOCKS
     if event == "start":
         hidden = element.tag in _HIDDEN
         if hidden:

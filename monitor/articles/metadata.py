@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 from urllib.parse import urljoin
 
@@ -52,6 +53,12 @@ def metadata(tree: lxml.html.HtmlElement, things: Iterable[dict[str, Any]], url:
     )
 
 
+def article_body(things: Iterable[dict[str, Any]]) -> str:
+    """The longest text of an article in a page's JSON-LD, a paragraph a line and free of markup; "" for none."""
+    bodies = [_text(thing.get("articleBody")) for thing in things if is_article(thing)]
+    return max(map(_paragraphs, bodies), key=len, default="")
+
+
 def is_article(thing: dict[str, Any]) -> bool:
     """Tell whether an object of JSON-LD is of a type of schema.org that is an article."""
     return any(_ARTICLE.search(kind) for kind in _texts(thing.get("@type")))
@@ -78,6 +85,12 @@ def _contents(elements: Iterable[lxml.html.HtmlElement]) -> Iterator[str]:
 
 def _line(text: str) -> str:
     return " ".join(plain_text(text[: 4 * _LONGEST]).split())[:_LONGEST]
+
+
+def _paragraphs(text: str) -> str:
+    """Text in which markup may have been escaped; what looks like more of it then is none."""
+    plain = plain_text(unescape(text)).replace("<", " ")
+    return re.sub(r"\s*\n\s*", "\n", plain).strip()
 
 
 def _texts(value: Any) -> list[str]:

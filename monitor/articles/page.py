@@ -1,20 +1,22 @@
 """A page as a tree; what is embedded in it as JSON-LD; and all its words, of which its article is a part."""
 
-import itertools
 import json
 import re
 from collections.abc import Iterator
-from html import unescape
+from html import escape
 from typing import Any
 
 import lxml.etree
 import lxml.html
 
 from monitor.articles.charset import decode
+from monitor.articles.html import BLOCKS
 from monitor.errors import UnreadableError
 from monitor.matching.folding import FIELD_BREAK
 
 EDGE = FIELD_BREAK.strip()  # in the words of a page, wherever an element begins or ends
+_WORD = 50  # characters, of which words have fewer
+_PHRASE = 20  # words, of which terms have fewer
 # As trafilatura parses, so that what it extracts is part of what is seen here.
 _PARSER = lxml.html.HTMLParser(
     collect_ids=False, default_doctype=False, encoding="utf-8", remove_comments=True, remove_pis=True
@@ -22,11 +24,16 @@ _PARSER = lxml.html.HTMLParser(
 _MARKUP = re.compile(r"<(?:!doctype|html|head|body|div|p|br|article|main|section|table|h1|span)\b", re.IGNORECASE)
 _PAGES = re.compile(r"html|xml|text/plain")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_TEXTS = lxml.etree.XPath("//text()[not(parent::script or parent::style)]", smart_strings=False)
-_CONTENTS = lxml.etree.XPath("//meta/@content", smart_strings=False)
+_TEXTS = lxml.etree.XPath("//text()[not(parent::script)]", smart_strings=False)
 _EMBEDDED = lxml.etree.XPath("//script[@type='application/ld+json']/text()", smart_strings=False)
-# Texts in attributes, and letters with their reading beside them, of which an article may be made as well.
-_UNSEEN = lxml.etree.XPath("boolean(//math | //ruby | //rt | //*[@data-preloaded])")
+# Dropped with all that is in them. Some would be dropped by trafilatura as well, but for its last resort.
+_NO_TEXT = (
+    "script", "style", "svg", "math", "template", "noscript", "iframe", "object", "nav", "aside", "footer", "menu",
+    "dialog", "button", "select", "textarea", "label", "rt", "rtc", "rp",
+)  # fmt: skip
+# What readers say, and what some forums preload.
+_BESIDE = lxml.etree.XPath("descendant::div[@id='comments' or @id='disqus_thread' or @id='data-preloaded']")
+_HEADLINE = 300  # characters, of which a headline has fewer
 _LOOKED_AT = 10_000  # characters, in which there are not many controls
 _DEEPEST = 20  # of JSON-LD
 _MOST_EMBEDDED = 1_000_000  # characters of one script
@@ -56,37 +63,57 @@ def linked_data(tree: lxml.html.HtmlElement) -> list[dict[str, Any]]:
     return [thing for value in _embedded(tree) for thing in _objects(value)]
 
 
-def words(tree: lxml.html.HtmlElement) -> str | None:
-    """All the words that an article of this page may hold, with EDGE where elements meet; None where that is not sure.
+def prune(tree: lxml.html.HtmlElement, text: str) -> None:
+    """Drop what no article is made of: scripts, navigation, what readers say, and lines that are nothing but a link.
 
-    Which of the elements an article leaves out is not known yet: any words may come to stand beside an EDGE. A word
-    that an element cuts in two stands there in its parts, and once more whole.
+    What extraction sees and what `words` sees is the same from then on. `text` is the article in the page's JSON-LD,
+    which is put in the place of all its scripts.
     """
-    if _UNSEEN(tree):
-        return None
-    try:
-        embedded = [text for value in _embedded(tree) for text in _strings(value)]
-    except RecursionError:
-        return None
-    pieces = EDGE.join([*_TEXTS(tree), " ", f" {EDGE} ".join(_CONTENTS(tree)), *map(EDGE.join, map(_pieces, embedded))])
-    cut = [run.strip(EDGE) for run in pieces.split() if EDGE in run.strip(EDGE)]
-    return f" {EDGE} ".join([pieces.replace(EDGE, f" {EDGE} "), *(word for run in cut for word in _joined(run))])
+    lxml.etree.strip_elements(tree, *_NO_TEXT, with_tail=False)
+    for element in [*_BESIDE(tree), *filter(_is_line, tree.iter("a"))]:
+        element.getparent().remove(element)
+    if text:
+        script = lxml.etree.SubElement(tree, "script", type="application/ld+json")
+        script.text = json.dumps({"articleBody": escape(text, quote=False)})
 
 
-def _joined(run: str) -> Iterator[str]:
-    """A word that elements cut in pieces: whole, and with only one of the cuts undone."""
-    parts = list(filter(None, run.split(EDGE)))
-    yield "".join(parts)
-    if len(parts) > 2:
-        yield from (before + after for before, after in itertools.pairwise(parts))
+def _is_line(link: lxml.html.HtmlElement) -> bool:
+    """Tell whether a line is nothing but this link: it leads to another article."""
+    before, after, parent = link.getprevious(), link.getnext(), link.getparent()
+    if (before is not None and before.tag != "br") or (after is not None and after.tag != "br") or parent is None:
+        return False
+    around = (parent.text if before is None else before.tail) or "", link.tail or ""
+    if parent.tag not in BLOCKS or not all(not text or text.isspace() for text in around):
+        return False
+    text = link.text_content() if len(link) else link.text or ""
+    return len(text) < _HEADLINE and not link.get("href", "#").startswith("#")
 
 
-def _pieces(text: str) -> list[str]:
-    """The text of a string that may hold HTML, which may be escaped."""
-    text = _CONTROLS.sub("", unescape(text))
-    if not re.search(r"<[a-zA-Z/]", text):
-        return [" ", text, " "]
-    return [" ", *_TEXTS(lxml.html.fragment_fromstring(text, create_parent="div")), " "]
+def words(tree: lxml.html.HtmlElement, text: str) -> str:
+    """All the words that an article may hold that is extracted from this pruned page, with EDGE where elements meet.
+
+    Which of the elements an article leaves out is not known yet: beside an EDGE any word may come to stand that stands
+    beside another. A word that elements cut in pieces stands there in its pieces, and once more whole and alone, as do
+    the words around it. `text` is as for `prune`.
+    """
+    pieces = EDGE.join([text, " ", *_TEXTS(tree)])
+    runs = pieces.split()
+    alone: set[str] = set()
+    for place, run in enumerate(runs):
+        if EDGE in run.strip(EDGE):
+            alone.update(_joined(run.split(EDGE)), runs[max(0, place - _PHRASE) : place + _PHRASE])
+    return f" {EDGE} ".join([pieces, *alone]).replace(EDGE, f" {EDGE} ")
+
+
+def _joined(parts: list[str]) -> Iterator[str]:
+    """What words may become of parts that stand side by side, where some at either end are left out."""
+    for first, part in enumerate(parts):
+        middle = ""
+        for last in parts[first + 1 :]:
+            yield part[-_WORD:] + middle + last[:_WORD]
+            middle += last
+            if len(middle) > _WORD:
+                break
 
 
 def _embedded(tree: lxml.html.HtmlElement) -> Iterator[Any]:
@@ -107,10 +134,3 @@ def _objects(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
         yield value
         for key in ("@graph", "mainEntity"):
             yield from _objects(value.get(key), depth + 1)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _strings(inner)
