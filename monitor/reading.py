@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 FEED_DEADLINE = 5.0  # seconds
 PAGE_DEADLINE = 15.0  # seconds
+_GLANCE_DEADLINE = 5.0  # seconds
 _GLANCED_AT = 200_000  # characters: to look at more words would hold up everything else
 
 
@@ -65,12 +66,9 @@ class Reader:
             return alone
         try:
             page = await self._pages(entry.url, access)
-            if page and self._lazy and could_match:
-                words = await self._words(page, title=not alone.title)
-                if len(words) < _GLANCED_AT and not could_match(
-                    replace(alone, text=f"{words}{FIELD_BREAK}{alone.text}")
-                ):
-                    return replace(alone, page_text=any(map(str.isalpha, words)))
+            words = await self._words(page, title=not alone.title) if page and self._lazy and could_match else None
+            if words is not None and could_match and not could_match(_of_words(alone, words)):
+                return replace(alone, page_text=any(map(str.isalpha, words)))
             extracted = await self.extract(page.body, page.url, page.content_type) if page else None
         except (FetchError, UnreadableError, WorkerError) as error:
             reason = error.reason if isinstance(error, FetchError) else str(error)
@@ -82,8 +80,13 @@ class Reader:
         """The article of a page; raises UnreadableError or WorkerError."""
         return await self._workers.run(_extract, html, url, content_type, deadline=PAGE_DEADLINE)
 
-    async def _words(self, page: Page, *, title: bool) -> str:
-        return await self._workers.run(_words, page.body, page.content_type, title, deadline=PAGE_DEADLINE)
+    async def _words(self, page: Page, *, title: bool) -> str | None:
+        """All the words that the article of a page may hold; None for so many that it takes long to look at them."""
+        try:
+            words = await self._workers.run(_words, page.body, page.content_type, title, deadline=_GLANCE_DEADLINE)
+        except WorkerError:
+            return None
+        return words if len(words) < _GLANCED_AT else None
 
 
 def _from_feed(entry: Entry, source: Source, identity: str) -> Article:
@@ -102,6 +105,11 @@ def _from_feed(entry: Entry, source: Source, identity: str) -> Article:
         language=detect(f"{entry.title}\n{text}", entry.language, source.language),
         text_from=text_from,
     )
+
+
+def _of_words(alone: Article, words: str) -> Article:
+    """An article of all the words that it could have."""
+    return replace(alone, text=f"{words}{FIELD_BREAK}{alone.text}")
 
 
 def _with_page(alone: Article, page: Extracted, language: str | None, source: Source) -> Article:

@@ -107,7 +107,7 @@ async def monitor(
         feeds, lexicon = feed_store(store), Lexicon([])
         poller = Poller(
             http,
-            Reader(http.page, workers),
+            Reader(http.page, workers, "lazy"),
             feeds,
             pipeline=Pipeline(Matcher(RULES, lexicon), Concepts(lexicon), StoryStore(store), WINDOW),
             settings=settings or PollConfig(),

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any
 
@@ -23,9 +23,9 @@ _PARSER = lxml.html.HTMLParser(
 )
 _MARKUP = re.compile(r"<(?:!doctype|html|head|body|div|p|br|article|main|section|table|h1|span)\b", re.IGNORECASE)
 _PAGES = re.compile(r"html|xml|text/plain")
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_CONTROLS = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")  # which pages hold few of; NUL is common
+_NO_LETTERS = bytes({*range(32), 127} - set(b"\t\n\r"))
 _TEXTS = lxml.etree.XPath("//text()[not(parent::script)]", smart_strings=False)
-_EMBEDDED = lxml.etree.XPath("//script[@type='application/ld+json']/text()", smart_strings=False)
 # Dropped with all that is in them. Some would be dropped by trafilatura as well, but for its last resort.
 _NO_TEXT = (
     "script", "style", "svg", "math", "template", "noscript", "iframe", "object", "nav", "aside", "footer", "menu",
@@ -45,13 +45,13 @@ def parse(html: bytes | str, content_type: str = "") -> lxml.html.HtmlElement:
     if kind and not _PAGES.search(kind):
         raise UnreadableError(f"is no page but {kind}")
     text = html if isinstance(html, str) else decode(html, content_type)
-    strange = len(_CONTROLS.findall(text, 0, _LOOKED_AT)) - text.count("\x00", 0, _LOOKED_AT)
-    text = _CONTROLS.sub("", text)
-    if strange > _LOOKED_AT / 100 or text.startswith("%PDF") or not _MARKUP.search(text):
+    start = text[:_LOOKED_AT]
+    if len(_CONTROLS.findall(start)) > _LOOKED_AT / 100 or text.startswith("%PDF") or not _MARKUP.search(text):
         raise UnreadableError("is no page: no HTML stands in it")
+    encoded = text.encode(errors="replace").translate(None, _NO_LETTERS)
     try:
-        tree = lxml.html.document_fromstring(text.encode(), parser=_PARSER)
-    except (lxml.etree.LxmlError, ValueError, AssertionError) as error:
+        tree = lxml.etree.fromstring(encoded, parser=_PARSER)
+    except (lxml.etree.LxmlError, ValueError) as error:
         raise UnreadableError(f"cannot be parsed as a page: {error}") from None
     if not isinstance(tree, lxml.html.HtmlElement):
         raise UnreadableError("is no page: no HTML stands in it")
@@ -101,8 +101,16 @@ def words(tree: lxml.html.HtmlElement, text: str) -> str:
     alone: set[str] = set()
     for place, run in enumerate(runs):
         if EDGE in run.strip(EDGE):
-            alone.update(_joined(run.split(EDGE)), runs[max(0, place - _PHRASE) : place + _PHRASE])
+            before, after = reversed(runs[max(0, place - _PHRASE) : place]), runs[place + 1 : place + 1 + _PHRASE]
+            alone.update(_joined(run.split(EDGE)), _to_edge(before), _to_edge(after))
     return f" {EDGE} ".join([pieces, *alone]).replace(EDGE, f" {EDGE} ")
+
+
+def _to_edge(runs: Iterable[str]) -> Iterator[str]:
+    for run in runs:
+        yield run
+        if EDGE in run:
+            return
 
 
 def _joined(parts: list[str]) -> Iterator[str]:
@@ -117,9 +125,10 @@ def _joined(parts: list[str]) -> Iterator[str]:
 
 
 def _embedded(tree: lxml.html.HtmlElement) -> Iterator[Any]:
-    for script in _EMBEDDED(tree):
+    for script in tree.iter("script"):
         try:
-            yield json.loads(script[:_MOST_EMBEDDED], strict=False)
+            if script.get("type") == "application/ld+json":
+                yield json.loads((script.text or "")[:_MOST_EMBEDDED], strict=False)
         except (ValueError, RecursionError):
             continue
 
