@@ -73,12 +73,12 @@ def ways() -> Iterator[Ways]:
 
 
 def test_a_lazy_reader_leaves_pages_that_no_rule_can_match(ways: Ways) -> None:
-    body = html(f"<article><p>{FILLER * 4}</p></article>")
+    body = html(f"<article><p>{FILLER * 4}</p></article>", '<meta name="author" content="Jane Doe">')
 
     def read(expression: str, way: str, title: str = "") -> tuple[str, str, bool | None]:
         ways.pages["u"] = Page("u", body.encode())
         entry, matcher = Entry("1", "u", title=title, summary="short"), Matcher([rule(expression)], LEXICON)
-        article = ways.runner.run(ways._article(matcher, entry, Source("s"), way))
+        article = ways.runner.run(ways._article(matcher, entry, Source("s", language="de"), way))
         return article.text_from, article.text[:5], article.page_text
 
     assert read('"road" - "harbour"', "lazy") == ("page", "The c", True)
@@ -86,6 +86,8 @@ def test_a_lazy_reader_leaves_pages_that_no_rule_can_match(ways: Ways) -> None:
     assert read('"sea" - "harbour"', "always") == ("page", "The c", True)
     assert read('"sea" - "harbour"', "lazy", title="At sea") == ("page", "The c", True)
     assert read('"short"', "lazy") == ("page", "The c", True)
+    for known_from_the_page in ('"road" + lang:en', '"road" + author:Doe'):
+        assert read(known_from_the_page, "lazy") == ("page", "The c", True)
 
 
 @pytest.mark.slow
