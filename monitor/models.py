@@ -233,6 +233,7 @@ class Alert(_Value):
     receivers: tuple[str, ...] = ()  # whom the rule asks to be told, instead of the route's receivers
     snippet: Snippet
     evidence: tuple[Evidence, ...]
+    text_from: TextFrom = "none"  # where the text was from that the rule matched
     story: str = ""
     documents: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()

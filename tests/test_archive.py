@@ -99,6 +99,10 @@ def test_a_line_says_all_that_is_known(tmp_path: Path) -> None:
         author="A. Uthor",
         published=SEEN - timedelta(hours=1),
         language="ko",
+        site="Yonhap\ud800",
+        canonical="https://yna.example/c",
+        image="https://yna.example/i.jpg",
+        text_from="page",
     )
     [(number, line)] = frames.lines(filled(tmp_path, [one]), [])
     assert number == 1
@@ -112,6 +116,10 @@ def test_a_line_says_all_that_is_known(tmp_path: Path) -> None:
         "title": "제목\ufffd",
         "url": "https://yna.example/1",
         "author": "A. Uthor",
+        "site": "Yonhap\ufffd",
+        "canonical": "https://yna.example/c",
+        "image": "https://yna.example/i.jpg",
+        "text_from": "page",
         "id": "guid-1",
         "story": "a story",
         "text": "Text.\nMore.",

@@ -38,7 +38,7 @@ async def test_only_what_a_rule_may_match_is_extracted(site: Site, redis_url: st
         assert await one.raised() == ["missile: News m"]
         record = (await one.state(feed)).record
         assert (record.texts, record.text_share) == (3, 1.0)
-        one.poller.matcher = Matcher([CAUTIOUS], Lexicon([]))
+        one.poller.pipeline.matcher = Matcher([CAUTIOUS], Lexicon([]))
         await one.poll(put(site, 2))
         assert Counter(one.workers.asked)["_extract"] == 2
         assert await one.raised() == ["cautious: News w"]

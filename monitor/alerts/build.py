@@ -53,6 +53,7 @@ def _alert(match: Match, article: Article, rule: Rule, now: datetime | None) -> 
         receivers=rule.receivers,
         snippet=snippet(article, match.evidence),
         evidence=match.evidence,
+        text_from=article.text_from,
         documents=(article.id,),
         sources=(article.source.name,),
         languages=(article.language,) if article.language else (),

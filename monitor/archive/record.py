@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from monitor.models import Article, Source
+from monitor.models import Article, Source, TextFrom
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -24,6 +24,10 @@ class Record(BaseModel):
     title: str = ""
     url: str = ""
     author: str = ""
+    site: str = ""
+    canonical: str = ""
+    image: str = ""
+    text_from: TextFrom = "none"
     id: str
     story: str = ""
     text: str
@@ -42,6 +46,10 @@ class Record(BaseModel):
             title=_clean(article.title),
             url=_clean(article.url),
             author=_clean(article.author),
+            site=_clean(article.site),
+            canonical=_clean(article.canonical),
+            image=_clean(article.image),
+            text_from=article.text_from,
             id=_clean(article.id),
             story=story,
             text=_clean(article.text),
@@ -58,6 +66,10 @@ class Record(BaseModel):
             author=self.author,
             published=self.published,
             language=self.language,
+            text_from=self.text_from,
+            site=self.site,
+            canonical=self.canonical,
+            image=self.image,
         )
 
 

@@ -79,7 +79,12 @@ def _details(alert: "Alert") -> list[str]:
     from monitor.alerts.render import printable
 
     words = [f"  {item.field:5}  {printable(item.concept)}: {printable(item.text)}" for item in alert.evidence]
-    return [f"alert {alert.id}, story {alert.story or 'none'}: monitor story show {alert.id}", *words]
+    text = {"page": "its page", "content": "the feed's content", "summary": "the feed's summary"}.get(alert.text_from)
+    return [
+        *words,
+        f"  text from {text or 'its headline alone'}",
+        f"  alert {alert.id}, story {alert.story or 'none'}: monitor story show {alert.id}",
+    ]
 
 
 @alerts.command()
