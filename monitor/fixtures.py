@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from monitor import yamlfile
 from monitor.archive.frames import lines as packed_lines
 from monitor.errors import InputError, Problem
+from monitor.models import TextFrom
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class FrontMatter(BaseModel):
     feed: str = ""
     feed_url: str = ""
     tags: tuple[str, ...] = ()  # of the feed
+    text_from: TextFrom | None = None  # in the archive: where the daemon had the text from
 
     @field_validator("published", "seen")
     @classmethod

@@ -97,7 +97,7 @@ async def articles_of(fixture: Fixture, reader: Reader) -> list[Article]:
         title=title,
         url=about.url,
         author=about.author or page.author,
-        text_from="content" if fixture.html is None else "page",
+        text_from=about.text_from or ("content" if fixture.html is None else "page"),
         published=about.published or page.published,
         language=normal(about.language) or detect(f"{title}\n{page.text}", page.language),
     )
