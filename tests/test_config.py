@@ -121,7 +121,7 @@ http: {timeout: 5, allow_private: [everything]}
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("route: {receiver: []}", "monitor.yaml:1:9: receiver: tuple should have at least 1 item"),
+        ("route: {receiver: []}", "monitor.yaml:1:9: receiver: nobody is named; write the name of a receiver"),
         ("http: {user_agent: Ünï}", "monitor.yaml:1:8: user_agent: a header may hold only plain ASCII characters"),
         ("feeds: ['http://h:99999/x']", '"http://h:99999/x" is no URL that can be fetched'),
         ("feeds: [{url: http://h/x, every: 9999999999d}]", "is longer than anybody will live"),

@@ -48,6 +48,7 @@ DOORS = {
     "rensa": {"stories"},
     "babel": {"rules"},
     "re2": {"rules", "matching"},
+    "cronsim": {"config"},
     "yaml": {"yamlfile"},
     "multiprocessing": {"workers"},
     "backports": {"archive"},

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -13,6 +13,7 @@ from monitor.config.environment import override, substitute
 from monitor.config.feeds import AuthConfig, FeedConfig, PollConfig, listed, read_feeds, repeated
 from monitor.config.fields import (
     MEGABYTE,
+    ONE_OR_MANY,
     Cookies,
     Duration,
     Headers,
@@ -22,6 +23,8 @@ from monitor.config.fields import (
     Strict,
     parse_duration,
 )
+from monitor.config.route import InhibitRule, RouteConfig, route_problems, tree_problems
+from monitor.config.times import TimeInterval
 from monitor.errors import InputError, Problem
 from monitor.models import Extract
 
@@ -35,6 +38,7 @@ __all__ = [
     "Headers",
     "HttpConfig",
     "HttpUrl",
+    "InhibitRule",
     "Network",
     "PerHostConfig",
     "PollConfig",
@@ -43,6 +47,7 @@ __all__ = [
     "RouteConfig",
     "Size",
     "Strict",
+    "TimeInterval",
     "find",
     "load",
     "parse_duration",
@@ -85,17 +90,6 @@ class ReceiverConfig(BaseModel):
 
 
 _CONSOLE = {"console": ReceiverConfig(type="console")}  # who is told where nobody is named
-
-
-class RouteConfig(Strict):
-    """Which receivers get the alerts; absent: all of them."""
-
-    receiver: tuple[str, ...] = Field(min_length=1, description="the name of a receiver, or a list of names")
-
-    @field_validator("receiver", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
 
 
 class PerHostConfig(Strict):
@@ -162,27 +156,28 @@ class Config(Strict):
 
     redis: RedisConfig = RedisConfig()
     state_dir: Path | None = Field(None, description="where the embedded server keeps its data")
-    rules: tuple[Path, ...] = Field((Path("rules"),), description="rule files, or folders of them")
+    rules: Annotated[tuple[Path, ...], ONE_OR_MANY] = Field(
+        (Path("rules"),), description="rule files, or folders of them"
+    )
     feeds: tuple[FeedConfig, ...] = ()
     feeds_file: Path = Field(Path("feeds.yaml"), description="where `monitor feeds add` and `import` write; a list")
     poll: PollConfig = PollConfig()
     extract: Extract = Field("lazy", description="always, or lazy: articles that no rule can match are left alone")
     receivers: dict[str, ReceiverConfig] = Field(default_factory=lambda: dict(_CONSOLE))
-    route: RouteConfig | None = None
+    route: RouteConfig = Field(RouteConfig(), description="who is told of which alert, and when")
+    time_intervals: dict[str, Annotated[tuple[TimeInterval, ...], ONE_OR_MANY]] = Field(
+        default_factory=dict, description="names to times of the clock, for mute_times and active_times"
+    )
+    inhibit_rules: tuple[InhibitRule, ...] = Field((), description="alerts that others make superfluous")
     http: HttpConfig = HttpConfig()
     stories: StoriesConfig = StoriesConfig()
     archive: ArchiveConfig | None = Field(None, description="where every article is kept; absent: nowhere")
     demo: Path | None = Field(None, description="a folder of fixtures to serve on this machine and poll as feeds")
 
-    @field_validator("rules", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
     @property
     def route_to(self) -> tuple[str, ...]:
-        """The names of the receivers that every alert goes to."""
-        return self.route.receiver if self.route else tuple(self.receivers)
+        """The names of the receivers of alerts that no route within the first one takes."""
+        return self.route.receiver or tuple(self.receivers)
 
 
 def find(environ: Mapping[str, str] = os.environ) -> Path:
@@ -213,9 +208,11 @@ def load(path: Path, options_of: OptionsOf, environ: Mapping[str, str] = os.envi
         problems += error.problems
         further: tuple[FeedConfig, ...] = ()
     else:
-        problems += repeated(config.feeds, document)
+        problems += [*repeated(config.feeds, document), *tree_problems(config.route, document)]
         further = listed(path.resolve().parent / config.feeds_file.expanduser(), config.feeds, problems)
-    problems += [*_receiver_problems(document, options_of), *_route_problems(document)]
+    problems += _receiver_problems(document, options_of)
+    receivers = set(_mapping(document.value, "receivers")) or set(_CONSOLE)
+    problems += route_problems(document, receivers, set(_mapping(document.value, "time_intervals")))
     if problems:
         raise InputError(problems)
     return _absolute(config, path.resolve().parent, options_of, environ).model_copy(
@@ -239,20 +236,6 @@ def _receiver_problems(document: yamlfile.Document, options_of: OptionsOf) -> li
         except InputError as error:
             problems += error.problems
     return problems
-
-
-def _route_problems(document: yamlfile.Document) -> list[Problem]:
-    named = _mapping(document.value, "route").get("receiver")
-    known = set(_mapping(document.value, "receivers")) or {"console"}
-    listed = ", ".join(sorted(known))
-    return [
-        document.problem(
-            ("route", "receiver", index),
-            f'route: no receiver is called "{name}"{yamlfile.suggest(str(name), known)}; known: {listed}',
-        )
-        for index, name in enumerate(named if isinstance(named, list) else [named])
-        if name is not None and name not in known
-    ]
 
 
 def _mapping(value: Any, key: str) -> dict[str, Any]:

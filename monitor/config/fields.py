@@ -70,6 +70,12 @@ def _one_word(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _one_or_many(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+ONE_OR_MANY = BeforeValidator(_one_or_many)  # of what can be many, one may be written without a list
+Names = Annotated[tuple[str, ...], ONE_OR_MANY]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(_parse_size)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_parse_network)]

@@ -1,5 +1,7 @@
 """Regular expressions of rules, in RE2: its time grows with the text alone, whatever the pattern."""
 
+from functools import lru_cache
+
 import re2
 
 MAX_LENGTH = 1_000  # characters of one pattern
@@ -27,3 +29,13 @@ def check_regex(pattern: str) -> None:
         raise ValueError(f"/{pattern}/ is no regular expression of RE2: {reason}") from None
     if compiled.fullmatch(""):
         raise ValueError(f"/{pattern}/ also matches nothing at all, and so every text")
+
+
+@lru_cache(maxsize=1_000)
+def _compiled(pattern: str) -> "re2._Regexp":
+    return re2.compile(pattern, options())
+
+
+def matches_whole(pattern: str, text: str) -> bool:
+    """Tell whether a regular expression that was checked matches a text from its beginning to its end."""
+    return _compiled(pattern).fullmatch(text.encode("utf-8", "replace").decode()) is not None
