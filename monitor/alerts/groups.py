@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from monitor.alerts.intervals import opens
+from monitor.alerts.intervals import is_open, opens
 from monitor.alerts.matchers import labels, meets
 from monitor.alerts.routing import Node, routes_of
 from monitor.feeds.identity import digest
@@ -21,6 +21,7 @@ from monitor.stories.join import WINDOW
 Kind = Literal["alert", "update", "digest", "notice"]
 Reason = Literal["silenced", "inhibited", "muted", "grouped", "digest", "limit", "below threshold"]
 
+_EVER = datetime.min.replace(tzinfo=UTC)
 _SETTLING = timedelta(minutes=1)  # from when a limit is reached until it is said how many alerts wait
 
 
@@ -111,14 +112,16 @@ def _group(alert: Alert, node: Node) -> str:
 def due(state: RouteState, node: Node, now: datetime) -> datetime | None:
     """When `flush` has something to do, not after `now` where it is late; None where nothing waits or can ever go."""
     bundles = _bundles(state, node, apart=True)
+    # The first message past a limit is tried at once: that is when it is noted that the limit holds.
+    slot = _slot(state, node) if state.held else _EVER
+    free = min((bundle.ready for bundle in bundles if bundle.free), default=None)
     bound = min((bundle.ready for bundle in bundles if not bundle.free), default=None)
-    opening = _opens(node, max(bound, now)) if bound else None
-    times = [bundle.ready for bundle in bundles if bundle.free] + ([opening] if opening else [])
-    if not times:
-        return None
-    release = max(min(times), _slot(state, node))
-    notice = _notice_at(state, node, now)
-    return min(release, notice) if notice else release
+    times = [
+        max(free, slot) if free else None,
+        _opens(node, max(bound, slot, now)) if bound else None,
+        _notice_at(state, node, now) if bundles else None,
+    ]
+    return min((time for time in times if time), default=None)
 
 
 def flush(state: RouteState, node: Node, now: datetime) -> tuple[RouteState, list[Notification]]:
@@ -127,15 +130,15 @@ def flush(state: RouteState, node: Node, now: datetime) -> tuple[RouteState, lis
     What a limit kept back comes in one message, as soon as the limit allows one.
     """
     state = _without_old(state, node, now)
-    is_open = _opens(node, now) == now
-    bundles = _bundles(state, node, apart=not is_open)
-    ready = [bundle for bundle in bundles if bundle.ready <= now and (is_open or bundle.free)]
+    opened = is_open(now, node.timing.mute, node.timing.active)
+    bundles = _bundles(state, node, apart=not opened)
+    ready = [bundle for bundle in bundles if bundle.ready <= now and (opened or bundle.free)]
     ready.sort(key=lambda bundle: (bundle.ready, bundle.kind))
     if state.held and ready and _slot(state, node) <= now:
         ready = [_together(ready)]
         state = state.model_copy(update={"held": None, "told": False})
     limit = node.timing.limit
-    room = limit.count - len(state.spent) if limit else len(ready)
+    room = max(limit.count - len(state.spent), 0) if limit else len(ready)
     messages = [note for bundle in ready[:room] for note in _notifications(bundle, state)]
     state = _sent(state, ready[:room], now)
     if ready[room:] and state.held is None:
@@ -159,8 +162,8 @@ def hold(state: RouteState, alert_id: str, node: Node, now: datetime) -> Hold | 
     time = earliest if bundle.free else _opens(node, earliest)
     if time is None or time > earliest:
         return Hold("muted", time)
-    if state.held and time <= _slot(state, node):
-        return Hold("limit", _slot(state, node))
+    if state.held and time < (slot := _slot(state, node)):
+        return Hold("limit", slot if bundle.free else _opens(node, slot))
     return Hold("digest" if node.timing.digest else "grouped", time)
 
 
@@ -228,7 +231,7 @@ def _slot(state: RouteState, node: Node) -> datetime:
     """From when on the limit allows another message."""
     limit = node.timing.limit
     if limit is None or len(state.spent) < limit.count:
-        return datetime.min.replace(tzinfo=UTC)
+        return _EVER
     return state.spent[-limit.count] + limit.per
 
 
