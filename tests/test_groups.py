@@ -16,6 +16,7 @@ TIMES = """
 time_intervals:
   night: {times: "22:00-07:00", timezone: Europe/Berlin}
   office: {times: "08:00-17:00", weekdays: mon:fri}
+  mondays: {weekdays: monday}
   twice: {times: "02:00-03:00", timezone: Europe/Berlin}
   early: {times: "00:00-02:30", timezone: Europe/Berlin}
 """
@@ -85,6 +86,12 @@ GROUPING: list[Row] = [
         ["23 08:00 alert xx1", "23 08:06 alert yx1", "23 08:09 alert zx1", "23 08:10 update xx2"],
     ),
     (
+        "one message of updates of a group at a time",
+        "group_by: rule",
+        ["08:00 x1", "08:01 y1", "08:02 x2", "08:16 y2"],
+        ["23 08:00 alert xx1", "23 08:01 alert yx1", "23 08:10 update xx2", "23 08:20 update yx2"],
+    ),
+    (
         "alerts of two groups wait apart",
         "group_by: level\n  group_wait: 1m",
         ["08:00 x1", "08:00:30 y1 level=high"],
@@ -152,6 +159,12 @@ QUIET: list[Row] = [
         "mute_times: night\n  group_wait: 2m",
         ["05:59 x1"],
         ["23 06:01 alert xx1"],
+    ),
+    (
+        "an update waits longer than a story lasts",
+        "active_times: mondays",
+        ["08:00 x1", "2026-11-24 09:00 x2"],
+        ["23 08:00 alert xx1", "30 00:00 update xx2"],
     ),
     ("both", "mute_times: night\n  active_times: office", ["05:00 x1"], ["23 08:00 alert xx1"]),
     ("a shorter night, clocks forward", "mute_times: night", ["2026-03-28 22:30 x1"], ["29 05:00 alert xx1"]),
@@ -247,6 +260,12 @@ LIMITS: list[Row] = [
         "limit: 1/2h\n  mute_times: night",
         ["20:00 x1", "20:30 y1"],
         ["23 20:00 alert xx1", "23 20:31 notice 1 alert waits", "24 06:00 alert yx1"],
+    ),
+    (
+        "first come, first sent",
+        "limit: 1/h\n  mute_times: night",
+        ["19:30 x1", "21:05 x2", "21:10 y1"],
+        ["23 19:30 alert xx1", "24 06:00 update xx2", "24 06:01 notice 1 alert waits", "24 07:00 alert yx1"],
     ),
     (
         "a digest is one message",
@@ -387,7 +406,9 @@ def test_a_smaller_limit_counts_at_once() -> None:
     state = new_state(large)
     for name in "uvw":
         state, _ = flush(after(state, alert(name), large, at("08:00")), large, at("08:00"))
-    state, sent = flush(after(state, alert("x"), small, at("08:01")), small, at("08:01"))
+    for name in "xyz":
+        state = after(state, alert(name), small, at("08:01"))
+    state, sent = flush(state, small, at("08:01"))
     assert sent == []
     assert due(state, small, at("08:01")) == at("08:02"), "its notice"
 

@@ -236,11 +236,10 @@ def _slot(state: RouteState, node: Node) -> datetime:
 
 
 def _notice_at(state: RouteState, node: Node, now: datetime) -> datetime | None:
-    """When it is said that a limit was reached; None where it is not, or was, or ends before."""
+    """When it is said that a limit was reached; None where it is not, or was. The limit may end before."""
     if state.held is None or state.told:
         return None
-    at = _opens(node, max(state.held + _SETTLING, now))
-    return at if at and at < _slot(state, node) else None
+    return _opens(node, max(state.held + _SETTLING, now))
 
 
 def _notices(state: RouteState, node: Node, count: int) -> list[Notification]:
