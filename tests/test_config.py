@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from monitor import config, notifiers
+from monitor.config.route import Limit
 from monitor.errors import InputError
 from monitor.models import Access
 
@@ -211,3 +212,105 @@ def test_a_password_in_an_address_is_not_shown() -> None:
     feed = config.FeedConfig(url="https://me:s3c@ret@a.example/feed?to=b@c")
     assert feed.address == "https://a.example/feed?to=b@c"
     assert feed.title == "a.example"
+
+
+def test_a_whole_tree_of_routes(tmp_path: Path) -> None:
+    loaded = load(
+        tmp_path,
+        """
+receivers: {desk: {type: console}, log: {type: console}}
+time_intervals:
+  night: {times: "22:00-07:00", timezone: Europe/Berlin}
+  free: [{weekdays: sat:sun}, {months: december, days_of_month: [25, 26], years: 2026}]
+route:
+  receiver: log
+  limit: 20/h
+  routes:
+    - {matchers: level=critical, receiver: desk, continue: true, limit: "off"}
+    - matchers: [level>=high, 'source=~"BBC .*"']
+      receiver: [desk, log]
+      group_by: [story]
+      group_wait: 30s
+      group_interval: 1h
+      mute_times: [night, free]
+      mute_except: rule=quake
+      routes: [{digest: {schedule: 0 8 * * mon-fri, timezone: Asia/Seoul}, active_times: night, group_by: []}]
+inhibit_rules:
+  - {source_matchers: level>=high, target_matchers: [level=low], equal: [story, language], for: 6h}
+""",
+    )
+    first, second = loaded.route.routes
+    assert loaded.route_to == ("log",)
+    assert (loaded.route.limit, first.go_on, first.limit) == (Limit(20, timedelta(hours=1), "20/h"), True, None)
+    assert [str(matcher) for matcher in second.matchers] == ["level>=high", 'source=~"BBC .*"']
+    assert (second.group_by, second.group_wait, second.receiver) == (("story",), timedelta(seconds=30), ("desk", "log"))
+    assert second.routes[0].digest
+    assert str(second.routes[0].digest.timezone) == "Asia/Seoul"
+    assert loaded.time_intervals["night"][0].times == ((22 * 60, 7 * 60),)
+    assert loaded.time_intervals["free"][1].days_of_month == ((25, 25), (26, 26))
+    assert loaded.inhibit_rules[0].lasting == timedelta(hours=6)
+
+
+ROUTE_MISTAKES = [
+    ("route: {routes: [{receiver: b}]}", '1:19: route: no receiver is called "b"; known: console'),
+    (
+        "route: {mute_times: x}",
+        '1:9: route: no time interval is called "x"; known: none; write them under time_intervals',
+    ),
+    (
+        "time_intervals: {night: {}}\nroute: {active_times: [night, nigt]}",
+        '2:31: route: no time interval is called "nigt"; did you mean "night"?; known: night',
+    ),
+    ("route: {matchers: tag=a}", "1:9: the first route takes every alert; put matchers into one of its routes"),
+    ("route: {continue: true}", "1:9: the first route takes every alert; put continue into one of its routes"),
+    (
+        "route:\n  routes:\n    - matchers: tag=a\n    - matchers: [level=low, tag=a]",
+        "4:7: no alert comes here: the route at monitor.yaml:3:7 takes them all; move this one before it, "
+        "or write continue: true there",
+    ),
+    (
+        "route:\n  routes:\n    - routes: [{continue: false}, {matchers: tag=a}]",
+        "3:35: no alert comes here: the route at monitor.yaml:3:16 takes them all",
+    ),
+    ("route: {routes: [{matchers: [tga=x]}]}", '1:30: "tga" is no label; did you mean "tag"?'),
+    ("route: {routes: [{matchers: level=hihg}]}", '1:19: matchers: "hihg" is no level; did you mean "high"?'),
+    ("route: {routes: [{matchers: tag>=x}]}", '"tag>=x": only levels have an order; write = != =~ or !~'),
+    ("route: {routes: [{matchers: tag}]}", '"tag" is no matcher; write a label, one of = != =~ !~ and a value'),
+    ("route: {routes: [{matchers: 'tag=~\"(\"'}]}", "/(/ is no regular expression of RE2: missing ): ("),
+    ("route: {group_by: storey}", "1:9: group_by: should be 'alert', 'story', 'rule', 'level', 'tag',"),
+    ("route: {group_wait: 5}", '1:9: group_wait: "5" is no duration'),
+    ("route: {limit: 20}", '1:9: limit: "20" is no limit; write how many messages in what time, such as 20/h or 5/30m'),
+    ("route: {limit: 5/0s}", '1:9: limit: "5/0s" is no limit: no time at all'),
+    ("route: {digest: {schedule: 8}}", '"8" is no cron expression: it has not five fields; write minute, hour'),
+    ("route: {digest: {schedule: 61 8 * * *}}", '1:18: schedule: "61 8 * * *" is no cron expression: bad minute'),
+    ("route: {digest: {schedule: 0 0 */20 * 1L}}", '"0 0 */20 * 1L" never comes'),
+    (
+        "route: {digest: {schedule: 0 8 * * *, timezone: Asia/Soul}}",
+        '"Asia/Soul" is no time zone of IANA; did you mean',
+    ),
+    ("route: {mutetimes: x}", '1:9: unknown key "mutetimes"; did you mean "mute_times"?'),
+    ("time_intervals: {n: {times: 22-7}}", '1:22: times: "22-7" is no time of day; write its begin and end'),
+    ("time_intervals: {n: {times: '08:00-25:00'}}", '"08:00-25:00" is no time of day'),
+    ("time_intervals: {n: {weekdays: 1:5}}", '"1:5": days of the week have names, such as monday:friday'),
+    ("time_intervals: {n: {weekdays: fryday}}", '"fryday" was not understood; write one, or a first and a last'),
+    ("time_intervals: {n: {days_of_month: 5:1}}", '"5:1" holds no day; write days from 1, or from the end with -1'),
+    ("time_intervals: {n: {months: 13}}", '"13" was not understood; write one, or a first and a last'),
+    ("time_intervals: {n: {years: 2028:2026}}", '"2028:2026" holds no year; write the first one first'),
+    ("time_intervals: {n: {timezone: Europe}}", '"Europe" is no time zone of IANA'),
+    ("inhibit_rules: [{source_matchers: tag=x}]", '1:17: "target_matchers" is missing'),
+    (
+        "inhibit_rules: [{source_matchers: tag=x, target_matchers: tag=y, for: 0s}]",
+        "1:66: for: an alert that hides others for no time hides none; write a duration such as 6h",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), ROUTE_MISTAKES)
+def test_mistakes_in_routes(tmp_path: Path, text: str, line: str) -> None:
+    found = problems(tmp_path, text)
+    assert len(found) == 1, found
+    assert line in found[0]
+
+
+def test_a_route_that_goes_on_leaves_alerts_to_the_next(tmp_path: Path) -> None:
+    assert load(tmp_path, "route: {routes: [{continue: true}, {matchers: tag=a}, {matchers: tag=b}]}").route.routes

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from monitor.config.fields import ONE_OR_MANY
 from monitor.models import Level
 from monitor.rules.regex import check_regex
 from monitor.yamlfile import suggest
@@ -54,12 +55,8 @@ def parse_matcher(text: Any) -> Matcher:
     return Matcher(cast(Label, label), cast(Sign, sign), value)
 
 
-def _parse_matchers(value: Any) -> Any:
-    return tuple(parse_matcher(each) for each in ((value,) if isinstance(value, str) else value))
-
-
 Matchers = Annotated[
-    tuple[Matcher, ...],
-    BeforeValidator(_parse_matchers),
+    tuple[Annotated[Matcher, BeforeValidator(parse_matcher)], ...],
+    ONE_OR_MANY,
     PlainSerializer(lambda matchers: [str(matcher) for matcher in matchers], return_type=list[str]),
 ]
