@@ -86,13 +86,12 @@ def _timing(route: RouteConfig, around: Timing, config: Config) -> Timing:
 def routes_of(alert: Alert, tree: Node) -> tuple[Node, ...]:
     """The nodes that an alert comes to, in the order of the tree; at least one.
 
-    The receivers that a rule names are told instead of a route's: with the timing of the first node that it comes to.
+    The receivers that a rule names are told instead of those of all routes, with the timing of the outermost one.
     """
-    found = _reached(labels(alert), tree)
-    if not alert.receivers:
-        return tuple(found)
-    own = digest(found[0].id, "own", *alert.receivers)
-    return (replace(found[0], id=own, receivers=alert.receivers),)
+    if alert.receivers:
+        own = digest(tree.id, "own", *alert.receivers)
+        return (replace(tree, id=own, receivers=alert.receivers, routes=()),)
+    return tuple(_reached(labels(alert), tree))
 
 
 def _reached(seen: Labels, node: Node) -> list[Node]:

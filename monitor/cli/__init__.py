@@ -16,6 +16,7 @@ from monitor.cli.dead import dead
 from monitor.cli.feeds import feeds
 from monitor.cli.notify import notify
 from monitor.cli.replay import replay
+from monitor.cli.routes import routes
 from monitor.cli.rules import match, rules
 from monitor.cli.run import run
 from monitor.cli.story import story
@@ -54,5 +55,5 @@ def main(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-for command in (run, feeds, rules, match, replay, archive, capture, alerts, story, dead, notify):
+for command in (run, feeds, rules, routes, match, replay, archive, capture, alerts, story, dead, notify):
     main.add_command(command)
