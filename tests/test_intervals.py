@@ -72,6 +72,8 @@ def test_seconds_are_kept_where_it_is_open_and_none_where_it_opens() -> None:
     assert opens(at("08:00:07"), night, ()) == at("08:00:07")
     assert opens(at("06:59:59"), night, ()) == at("07:10")
     assert opens(at("07:09:59"), night, ()) == at("07:10")
+    late = (TimeInterval.model_validate({"times": "22:03-07:10"}),)
+    assert opens(at("22:05"), late, ()) == at("2026-11-24 07:10"), "not the time before it"
 
 
 def test_what_never_opens() -> None:

@@ -75,7 +75,7 @@ routes:
       - {matchers: rule=quake, digest: "off"}
       - {matchers: rule=flood, receiver: a, group_by: []}
   - {matchers: tag=asia, receiver: c, limit: 5/h}
-  - {matchers: tag=asia, receiver: a}
+  - {matchers: tag=asia, receiver: c}
 """.replace("\n", "\n  ")
 
 
