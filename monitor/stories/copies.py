@@ -18,7 +18,7 @@ _HASHES = 128
 _ROWS = 8  # of a band: two texts with 0.6 in common share one of 16 bands in 24 % of cases, with 0.8 in 95 %
 _SEED = 20_250_101  # another one makes other signatures
 _LONGEST = 5_000  # characters: the longer two texts of one language, the more of its n-grams both have
-_FEWEST, _LOOKED_AT = 50, 1_000  # different n-grams among so many: what has fewer is alike by chance
+_FEWEST, _LOOKED_AT = 50, (200, 1_000)  # different n-grams among the first ones: what has fewer is alike by chance
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _HAN_AND_KANA = ((0x3005, 0x3007), (0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
                  (0xF900, 0xFAFF), (0x20000, 0x323AF))  # fmt: skip
@@ -27,7 +27,7 @@ _HAN_AND_KANA = ((0x3005, 0x3007), (0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 
 def signature(text: str) -> bytes:
     """The MinHash of a text: 128 values of two bytes each; nothing for a text too short to tell."""
     grams = _grams(text[:_LONGEST])
-    if len(np.unique(grams[:_LOOKED_AT])) < _FEWEST:
+    if all(len(set(grams[:count].tolist())) < _FEWEST for count in _LOOKED_AT):  # nearly always the few tell
         return b""
     rows = rensa.RMinHash.digest_matrix_from_flat_token_hashes(grams, [0, len(grams)], _HASHES, _SEED).to_rows()
     return np.array(rows[0], dtype=np.uint32).astype("<u2").tobytes()

@@ -66,6 +66,7 @@ def _candidates(text: str, begins: Collection[int]) -> Iterator[tuple[int, str]]
                 yield start, word
 
 
+@lru_cache(maxsize=_WORDS_KEPT)
 def is_cased(letter: str) -> bool:
     """Tell whether a letter has a capital form, or is one."""
     return letter.lower() != letter.upper()
