@@ -16,8 +16,7 @@ from monitor.errors import StoreError
 from monitor.notifiers import Notifier
 from monitor.polling import Poller
 from monitor.schedule import Schedule
-from monitor.store.alerts import AlertStore
-from monitor.store.outbox import AlertStream, Outbox
+from monitor.store.outbox import Outbox
 from monitor.store.redis import Store, Stream
 from monitor.store.server import EmbeddedServer
 from monitor.supervise import Troubles, end, keep_going
@@ -48,15 +47,14 @@ class Daemon:
         self.config = config
         self._poller = poller
         self._store = store
-        alerts = AlertStream(store)
         outboxes = {name: Outbox(store, name) for name in notifiers}
-        self._dispatcher = Dispatcher(alerts, AlertStore(store), config, now)
+        self._dispatcher = Dispatcher(store, config, now)
         self._deliverers = [
             Deliverer(name, outboxes[name], notifier, now=now, policy=RetryPolicy())
             for name, notifier in notifiers.items()
         ]
         self._outboxes = outboxes
-        self._streams: list[Stream] = [alerts, *outboxes.values()]
+        self._streams: list[Stream] = [self._dispatcher.alerts, *outboxes.values()]
         self._server = server
         self._troubles = troubles
         self._now = now

@@ -1,17 +1,22 @@
-"""From the stream of alerts to the outboxes of their receivers."""
+"""From the stream of alerts to the outboxes of their receivers, by way of routes, silences and inhibition."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from monitor.alerts.growth import grown, step
-from monitor.alerts.routing import notifications_for
+from monitor.alerts.growth import grown, lacking, step
+from monitor.alerts.plan import Plan, Suppressed, advance, audible, forget, node_of, nodes_for
+from monitor.alerts.routing import nodes_of, tree_of
 from monitor.config import Config
+from monitor.errors import StoreError
 from monitor.models import Alert
 from monitor.store.alerts import AlertStore
 from monitor.store.outbox import AlertStream, Delivery, Received
+from monitor.store.redis import Store
+from monitor.store.routes import LedgerEntry, RouteStore, Step
+from monitor.store.silences import SilenceStore
 
 log = logging.getLogger(__name__)
 
@@ -19,40 +24,119 @@ _BATCH = 50
 
 
 class Dispatcher:
-    """Reads what alerts are made of and puts each alert into the outboxes that its route names, once it is raised."""
+    """Takes what alerts are made of, and puts what is to be sent into outboxes, when it is to be sent."""
 
-    def __init__(self, alerts: AlertStream, kept: AlertStore, config: Config, now: Callable[[], datetime]) -> None:
-        self._alerts = alerts
-        self._kept = kept
-        self._config = config
+    def __init__(self, store: Store, config: Config, now: Callable[[], datetime]) -> None:
+        self.alerts = AlertStream(store)
+        self._kept = AlertStore(store)
+        self._routes = RouteStore(store, self.alerts)
+        self._silences = SilenceStore(store)
+        self._tree = tree_of(config)
+        self._nodes = {node.id: node for node in nodes_of(self._tree)}
+        self._inhibit = config.inhibit_rules
         self._now = now
+        self._batch = _BATCH
+        self._begun = False
         self._trimmed: datetime | None = None
 
     async def step(self, block: timedelta | None = timedelta(seconds=1)) -> int:
-        """Dispatch what there is, waiting up to `block` for it; returns how much. Raises StoreError."""
+        """Dispatch what has come and what is due, waiting up to `block` for it; returns how much. Raises StoreError."""
+        received: Sequence[Received] = ()
         try:
-            received = await self._alerts.receive(_BATCH, block)
-            for message in received:
-                await self._alerts.dispatch(message, await self._deliveries(message))
-            await self._trim()
-        except BaseException:
-            self._alerts.again()
+            late, wait = await self._due(block)
+            received = await self.alerts.receive(self._batch, wait)
+            if not received and not late:
+                await self._trim()
+                return 0
+            plan = await self._plan(received, late)
+            if not await self._routes.commit(received, _written(plan, self._now())):
+                self.alerts.again()  # another process was faster somewhere: it is decided again
+            self._batch = _BATCH
+        except BaseException as error:
+            self.alerts.again()
+            if isinstance(error, Exception) and not isinstance(error, StoreError) and received:
+                return await self._without_poison(received)
             raise
-        return len(received)
+        return len(received) + len(late)
 
-    async def _deliveries(self, message: Received) -> list[Delivery]:
-        try:
-            alert = Alert.model_validate_json(message.body)
-        except ValidationError:
-            log.exception("an alert in the stream cannot be read; it is passed over: %s", message.body)
-            return []
-        members = await self._kept.members(alert.id, message.number) if message.number > 1 else [alert]
-        if step(members) != "raised":
-            return []
-        return [Delivery(notification=notification) for notification in notifications_for(grown(members), self._config)]
+    async def _due(self, block: timedelta | None) -> tuple[list[str], timedelta | None]:
+        """The routes that are due, at the first time all where something waits, and how long to wait for alerts."""
+        now, due = self._now(), await self._routes.due()
+        late = [node for time, node in due if time <= now or not self._begun]
+        self._begun = True
+        if late or not block:
+            return late, None
+        soonest = min((time - now for time, _ in due), default=block)
+        return [], max(min(block, soonest), timedelta(milliseconds=1))
+
+    async def _plan(self, received: Sequence[Received], late: Sequence[str]) -> Plan:
+        now = self._now()
+        alerts, waiting = await self._read(received)
+        silences = await self._silences.all() if alerts else []
+        sources = await self._routes.sources() if alerts and self._inhibit else []
+        heard, plan = audible(alerts, silences=silences, rules=self._inhibit, sources=sources, now=now)
+        plan.suppressed += waiting
+        reached = nodes_for(heard, self._tree)
+        for node_id, kept in (await self._routes.load([*reached, *late])).items():
+            node, come = reached.get(node_id, (None, []))
+            node = node or (node_of(kept.state, self._nodes, self._tree) if kept.state else None)
+            if node:
+                advance(plan, kept.state, node, come, now=now, late=node_id in late)
+            elif kept.state:
+                log.info("a route to %s is configured no more; what waited there is sent", kept.state.receivers)
+                forget(plan, kept.state)
+        return plan
+
+    async def _read(self, received: Iterable[Received]) -> tuple[list[Alert], list[Suppressed]]:
+        """The alerts that were raised or have grown, as they are by now, and those that wait for corroboration."""
+        latest: dict[str, tuple[int, Alert]] = {}
+        for message in received:
+            try:
+                member = Alert.model_validate_json(message.body)
+            except ValidationError:
+                log.exception("an alert in the stream cannot be read; it is passed over: %s", message.body)
+                continue
+            if message.number >= latest.get(member.id, (0, member))[0]:
+                latest[member.id] = message.number, member
+        alerts, waiting = [], []
+        for number, member in latest.values():
+            members = await self._kept.members(member.id, number) if number > 1 else [member]
+            if step(members) == "waits":
+                waiting.append(Suppressed(grown(members), "below threshold", lacking(members)))
+            else:
+                alerts.append(grown(members))
+        return alerts, waiting
+
+    async def _without_poison(self, received: Sequence[Received]) -> int:
+        """After an error that nobody foresaw: take alerts one by one, and pass over the one that it is."""
+        if len(received) > 1:
+            log.exception("unexpected error in dispatch; its alerts are taken one by one")
+            self._batch = 1
+            return len(received)
+        log.exception("unexpected error in dispatch; the alert is passed over: %s", received[0].body)
+        await self._routes.commit(received, Step())
+        return 1
 
     async def _trim(self) -> None:
         now = self._now()
         if self._trimmed is None or now - self._trimmed > timedelta(hours=1):
-            await self._alerts.trim(now)
+            await self.alerts.trim(now)
             self._trimmed = now
+
+
+def _written(plan: Plan, now: datetime) -> Step:
+    """A plan as it is kept."""
+    entries = [
+        LedgerEntry(
+            alert=each.alert.id,
+            rule=each.alert.rule,
+            document=each.alert.documents[-1],
+            reason=each.reason,
+            detail=each.detail,
+            receivers=each.receivers,
+            at=now,
+        )
+        for each in plan.suppressed
+    ]
+    deliveries = [Delivery(notification=notification) for notification in plan.notifications]
+    return Step(plan.states, deliveries, entries, plan.sources)

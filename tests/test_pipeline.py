@@ -21,7 +21,7 @@ from monitor.rules.lexicon import shipped
 from monitor.rules.schema import Rule, RuleSchema, rule_of
 from monitor.store.alerts import AlertStore
 from monitor.store.feeds import FeedStore
-from monitor.store.outbox import AlertStream, Delivery, Outbox
+from monitor.store.outbox import Delivery, Outbox
 from monitor.store.redis import Store
 from monitor.store.stories import StoryStore
 from monitor.stories.join import WINDOW
@@ -79,9 +79,9 @@ async def watch(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator
     store = Store(redis_url, "one", timedelta(minutes=1))
     pipeline = Pipeline(Matcher(rules, lexicon), Concepts(lexicon), StoryStore(store), WINDOW)
     config = Config(receivers={"desk": ReceiverConfig(type="console")})
-    stream = AlertStream(store)
-    await stream.take_over()
-    yield Watch(pipeline, store, Dispatcher(stream, AlertStore(store), config, lambda: BEGAN))
+    dispatcher = Dispatcher(store, config, lambda: BEGAN)
+    await dispatcher.alerts.take_over()
+    yield Watch(pipeline, store, dispatcher)
     await store.close()
 
 

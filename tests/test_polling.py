@@ -18,9 +18,8 @@ from monitor.matching.matcher import Matcher
 from monitor.models import Alert, Article, Match
 from monitor.notifiers import notifier_class
 from monitor.rules.lexicon import Lexicon
-from monitor.store.alerts import AlertStore
 from monitor.store.feeds import FeedStore
-from monitor.store.outbox import AlertStream, Outbox
+from monitor.store.outbox import Outbox
 from tests.daemon import received
 from tests.polling import NO_PAUSES, NOW, RULES, Monitor, entry, every, monitor
 from tests.site import Reply, Site, rss
@@ -326,7 +325,7 @@ async def deliver(one: Monitor, site: Site) -> list[str]:
         kind = notifier_class("webhook")
         hook = kind(kind.Options.model_validate({"url": f"{site.url}/hook"}), http)
         config = Config(receivers={"hook": ReceiverConfig(type="webhook")})
-        await Dispatcher(AlertStream(one.store), AlertStore(one.store), config, one.clock).step(None)
+        await Dispatcher(one.store, config, one.clock).step(None)
         outbox = Outbox(one.store, "hook")
         await outbox.take_over()
         while await Deliverer("hook", outbox, hook, now=one.clock, policy=RetryPolicy()).step(None):

@@ -42,6 +42,14 @@ def corroborated(members: Sequence[Alert], when: When | None) -> bool:
     return any(_enough(_within(members, start, when.within), when) for start in members)
 
 
+def lacking(members: Sequence[Alert]) -> str:
+    """How far members are from what their rule asks for, in words."""
+    alert, when = grown(members), members[0].when or When()
+    counts = [(len(alert.sources), when.sources, "sources"), (len(alert.languages), when.languages, "languages")]
+    told = ", ".join(f"{have} of {wanted} {what}" for have, wanted, what in counts if wanted > 1)
+    return told + (f" within {when.within.total_seconds() / 3600:g} h" if when.within else "")
+
+
 def _within(members: Sequence[Alert], start: Alert, within: timedelta | None) -> list[Alert]:
     """The members that were seen at a member's time, or as much later as `within` says."""
     began = start.first_seen

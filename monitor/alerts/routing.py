@@ -89,9 +89,13 @@ def routes_of(alert: Alert, tree: Node) -> tuple[Node, ...]:
     The receivers that a rule names are told instead of those of all routes, with the timing of the outermost one.
     """
     if alert.receivers:
-        own = digest(tree.id, "own", *alert.receivers)
-        return (replace(tree, id=own, receivers=alert.receivers, routes=()),)
+        return (own_node(tree, alert.receivers),)
     return tuple(_reached(labels(alert), tree))
+
+
+def own_node(tree: Node, receivers: tuple[str, ...]) -> Node:
+    """The route of alerts whose rule names its receivers."""
+    return replace(tree, id=digest(tree.id, "own", *receivers), receivers=receivers, routes=())
 
 
 def _reached(seen: Labels, node: Node) -> list[Node]:

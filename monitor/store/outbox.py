@@ -16,11 +16,6 @@ _KEPT = timedelta(days=7)  # how long dispatched alerts stay in their stream, to
 _RECEIPTS_KEPT = 30 * 86_400_000  # milliseconds, as long as alerts grow
 DEAD = f"{PREFIX}dead"
 
-_DISPATCH = """
-if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
-for i = 2, #KEYS do redis.call('XADD', KEYS[i], '*', 'delivery', ARGV[i + 1]) end
-return 1
-"""
 _SENT = f"""
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('XDEL', KEYS[1], ARGV[2])
@@ -91,11 +86,6 @@ class AlertStream(Stream):
     async def receive(self, count: int, block: timedelta | None = None) -> list[Received]:
         read = await self.read(count, block)
         return [Received(identifier, fields["alert"], int(fields.get("number", 1))) for identifier, fields in read]
-
-    async def dispatch(self, message: Received, deliveries: Sequence[Delivery]) -> bool:
-        """Put an alert into its receivers' outboxes and settle it, as one."""
-        keys = [outbox_key(delivery.notification.receiver) for delivery in deliveries]
-        return await self.settle(_DISPATCH, keys, [message.id, *(d.model_dump_json() for d in deliveries)])
 
     @translated
     async def trim(self, now: datetime) -> None:

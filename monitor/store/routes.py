@@ -1,0 +1,172 @@
+"""What Redis keeps of routes: the state of each, when it is due, which alerts hide others, and the ledger.
+
+All that one step of dispatch changes is one write, which is refused where another process has changed a state
+meanwhile: whatever was decided is decided again then.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import inf
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from monitor.alerts.groups import RouteState
+from monitor.alerts.plan import NEVER
+from monitor.models import Alert
+from monitor.store.outbox import AlertStream, Delivery, Received, outbox_key
+from monitor.store.redis import PREFIX, Store, translated
+
+_STATE = f"{PREFIX}route:"
+_DUE = f"{PREFIX}due"
+_SOURCES = f"{PREFIX}sources"
+LEDGER = f"{PREFIX}ledger"
+_LEDGER_KEPT = 100_000  # entries, or some more
+_FORGOTTEN_AFTER = int(timedelta(days=30).total_seconds() * 1000)  # milliseconds, of a route where nothing waits
+
+# KEYS: the alerts, the due times, the ledger, the sources, the states, the outboxes.
+# ARGV: the group; how many messages, states, deliveries, entries, sources; then each of them.
+_COMMIT = f"""
+local at = 7
+local function take() at = at + 1 return ARGV[at - 1] end
+local messages, states, deliveries = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local entries, sources = tonumber(ARGV[5]), tonumber(ARGV[6])
+for i = 1, messages do
+  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[6 + i], ARGV[6 + i], 1) == 0 then return 0 end
+end
+for i = 1, states do
+  local version = string.match(redis.call('GETRANGE', KEYS[4 + i], 0, 20), '^%d+') or '0'
+  if version ~= ARGV[6 + messages + 4 * i - 2] then return 0 end
+end
+for i = 1, messages do redis.call('XACK', KEYS[1], ARGV[1], take()) end
+for i = 1, states do
+  local node, version, state, due = take(), take(), take(), take()
+  if state == '' then redis.call('DEL', KEYS[4 + i])
+  elseif due == '' then redis.call('SET', KEYS[4 + i], (version + 1) .. ' ' .. state, 'PX', {_FORGOTTEN_AFTER})
+  else redis.call('SET', KEYS[4 + i], (version + 1) .. ' ' .. state) end
+  if due == '' then redis.call('ZREM', KEYS[2], node) else redis.call('ZADD', KEYS[2], due, node) end
+end
+for i = 1, deliveries do redis.call('XADD', KEYS[4 + states + i], '*', 'delivery', take()) end
+for i = 1, entries do redis.call('XADD', KEYS[3], 'MAXLEN', '~', {_LEDGER_KEPT}, '*', 'entry', take()) end
+for i = 1, sources do
+  local alert, body = take(), take()
+  if body == '' then redis.call('HDEL', KEYS[4], alert) else redis.call('HSET', KEYS[4], alert, body) end
+end
+return 1
+"""
+
+
+class LedgerEntry(BaseModel):
+    """A match that did not become a message, or not yet: of which alert, for whom, why, and more in `detail`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    alert: str
+    rule: str
+    document: str
+    reason: str
+    detail: str = ""
+    receivers: tuple[str, ...] = ()
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A state as it was read; `state` is None where there is none yet."""
+
+    version: int = 0
+    state: RouteState | None = None
+
+
+@dataclass(slots=True)
+class Step:
+    """What one step of dispatch changes.
+
+    `states` are by node, each with when it is due: None where nothing waits. A
+    state of None is forgotten. `sources` are the alerts that hide others, None for one that does so no longer.
+    """
+
+    states: dict[str, tuple[RouteState | None, datetime | None]] = field(default_factory=dict)
+    deliveries: list[Delivery] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
+    sources: dict[str, Alert | None] = field(default_factory=dict)
+
+
+class RouteStore:
+    """The routes' states as one process sees them; what it wrote last it need not read again."""
+
+    def __init__(self, store: Store, alerts: AlertStream) -> None:
+        self._client = store.client
+        self._alerts = alerts
+        self._known: dict[str, Kept] = {}
+
+    @translated
+    async def due(self) -> Sequence[tuple[datetime, str]]:
+        """When each route is due where something waits, by its node, soonest first."""
+        found = await self._client.zrange(_DUE, 0, -1, withscores=True)
+        return [(NEVER if score == inf else datetime.fromtimestamp(score, UTC), node) for node, score in found]
+
+    @translated
+    async def load(self, nodes: Iterable[str]) -> Mapping[str, Kept]:
+        """The states of nodes."""
+        wanted = list(dict.fromkeys(nodes))
+        if missing := [node for node in wanted if node not in self._known]:
+            for node, text in zip(missing, await self._client.mget([_STATE + node for node in missing]), strict=True):
+                self._known[node] = _kept(text)
+        return {node: self._known[node] for node in wanted}
+
+    @translated
+    async def sources(self) -> Sequence[Alert]:
+        """The alerts that may hide others."""
+        return [Alert.model_validate_json(body) for body in await self._client.hvals(_SOURCES)]
+
+    async def commit(self, messages: Sequence[Received], step: Step) -> bool:
+        """Write all that a step changes and settle its messages, as one; False where it has to be decided again."""
+        states = [(node, self._known[node].version, *changed) for node, changed in step.states.items()]
+        keys = [_DUE, LEDGER, _SOURCES, *(_STATE + node for node in step.states)]
+        keys += [outbox_key(delivery.notification.receiver) for delivery in step.deliveries]
+        sizes = [messages, states, step.deliveries, step.entries, step.sources]
+        arguments = [*(str(len(each)) for each in sizes), *(message.id for message in messages)]
+        for node, version, state, due in states:
+            arguments += [node, str(version), state.model_dump_json() if state else "", _score(due)]
+        arguments += [each.model_dump_json() for each in (*step.deliveries, *step.entries)]
+        for alert, source in step.sources.items():
+            arguments += [alert, source.model_dump_json() if source else ""]
+        done = await self._alerts.settle(_COMMIT, keys, arguments)
+        for node, version, state, _ in states:
+            self._known[node] = Kept(version + 1 if state else 0, state)
+            if not done:
+                del self._known[node]
+        return done
+
+
+def _kept(text: str | None) -> Kept:
+    version, _, body = (text or "0 ").partition(" ")
+    try:
+        return Kept(int(version), RouteState.model_validate_json(body) if body else None)
+    except ValidationError:  # of a version of monitor to come
+        return Kept(int(version))
+
+
+def _score(due: datetime | None) -> str:
+    if due is None:
+        return ""
+    return "+inf" if due == NEVER else repr(due.timestamp())
+
+
+class Ledger:
+    """The ledger as commands read it."""
+
+    def __init__(self, store: Store) -> None:
+        self._client = store.client
+
+    @translated
+    async def of(self, alert: str) -> Sequence[LedgerEntry]:
+        """What the ledger says of an alert, oldest first."""
+        found: list[LedgerEntry] = []
+        newest = "+"
+        while messages := await self._client.xrevrange(LEDGER, newest, "-", 1000):
+            newest = f"({messages[-1][0]}"
+            texts = [fields["entry"] for _, fields in messages if alert in fields["entry"]]
+            found += [entry for entry in map(LedgerEntry.model_validate_json, texts) if entry.alert == alert]
+        return found[::-1]
