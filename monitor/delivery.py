@@ -66,7 +66,7 @@ class Deliverer:
             log.error(
                 "delivery given up receiver=%s key=%s reason=%r", self.receiver, delivery.notification.key, reason
             )
-            await self._outbox.bury(message, delivery.model_dump_json(), reason)
+            await self._outbox.bury(message, delivery, reason)
             return
         attempt = delivery.attempts + 1
         failure, receipt = await self._send(delivery.notification)
@@ -74,8 +74,7 @@ class Deliverer:
         if failure:
             await self._settle_failure(message, delivery.model_copy(update={"attempts": attempt}), failure)
         else:
-            receipts = {alert.id: receipt for alert in delivery.notification.alerts} if receipt else {}
-            await self._outbox.sent(message, receipts)
+            await self._outbox.sent(message, delivery, receipt, self._now())
             log.debug("delivered receiver=%s key=%s attempt=%d", self.receiver, delivery.notification.key, attempt)
 
     async def _send(self, notification: Notification) -> tuple[Exception | None, str | None]:
@@ -102,11 +101,11 @@ class Deliverer:
                 "delivery failed receiver=%s key=%s attempt=%d reason=%r; again in %.0f s",
                 *(self.receiver, key, delivery.attempts, str(error), wait),
             )
-            await self._outbox.later(message, delivery, verdict.at)
+            await self._outbox.later(message, delivery, verdict.at, str(error))
 
     async def _bury(self, message: Received, delivery: Delivery, reason: str) -> None:
         log.error("delivery given up receiver=%s key=%s reason=%r", self.receiver, delivery.notification.key, reason)
-        await self._outbox.bury(message, delivery.model_dump_json(), reason)
+        await self._outbox.bury(message, delivery, reason)
 
 
 def _worded(error: Exception) -> Exception:

@@ -50,7 +50,7 @@ def test_once_reads_the_page_and_tells_every_receiver(tmp_path: Path, site: Site
     assert request.headers["webhook-id"].endswith(".hook")
     assert request.headers["x-token"] == "t"
     [line] = (tmp_path / "out/alerts.ndjson").read_text().splitlines()
-    assert json.loads(line)["key"] == f"{alert['id']}.disk"
+    assert json.loads(line)["key"] == request.headers["webhook-id"].replace("hook", "disk")
     assert "The army fired a [missile] into the sea" in result.stdout
 
 

@@ -3,7 +3,7 @@
 An alert is kept for 30 days after it last grew, so that no edited entry raises it a second time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from monitor.alerts.growth import grown, step
@@ -33,6 +33,11 @@ def key_of(alert_id: str) -> str:
     return f"{PREFIX}alert:{alert_id}"
 
 
+def told_key(alert_id: str) -> str:
+    """Where it is kept what became of the deliveries of an alert."""
+    return f"{PREFIX}told:{alert_id}"
+
+
 def arguments_of(member: Alert) -> tuple[str, str]:
     """What `add` asks for of a member beside the keys: what it is known again by, and its JSON."""
     return digest(member.source, member.document), member.model_dump_json()
@@ -55,6 +60,11 @@ class AlertStore:
         """An alert as it has grown so far; None where there is none, no more, or none yet for lack of corroboration."""
         members = await self.members(alert_id)
         return grown(members) if members and step(members) != "waits" else None
+
+    @translated
+    async def told(self, alert_id: str) -> Mapping[str, str]:
+        """What became of the last delivery of an alert, in words, by receiver."""
+        return dict(await self._client.hgetall(told_key(alert_id)))
 
     @translated
     async def recent(self, limit: int, since: datetime, wanted: Callable[[Alert], bool]) -> Sequence[Alert]:

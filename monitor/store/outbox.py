@@ -3,35 +3,44 @@
 A message is in exactly one place at a time: each script moves it, and does nothing where it has been moved before.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
 from monitor.models import Notification
+from monitor.store.alerts import told_key
 from monitor.store.redis import ALERTS, PREFIX, Store, Stream, translated
 
 _KEPT = timedelta(days=7)  # how long dispatched alerts stay in their stream, to be listed
-_RECEIPTS_KEPT = 30 * 86_400_000  # milliseconds, as long as alerts grow
+_TOLD_KEPT = 30 * 86_400_000  # milliseconds, as long as alerts grow
 DEAD = f"{PREFIX}dead"
 
-_SENT = f"""
+# What each receiver was told of an alert, and how: `told` keys follow from the third on, `receipt` keys after them.
+_TELL = f"""
+local function tell(first, count, text)
+  for i = first, first + count - 1 do
+    redis.call('HSET', KEYS[i], ARGV[3], text)
+    redis.call('PEXPIRE', KEYS[i], {_TOLD_KEPT})
+  end
+end
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('XDEL', KEYS[1], ARGV[2])
-for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'NX', 'PX', {_RECEIPTS_KEPT}) end
+"""
+_SENT = f"""{_TELL}
+tell(2, tonumber(ARGV[5]), ARGV[4])
+for i = 2 + ARGV[5], #KEYS do redis.call('SET', KEYS[i], ARGV[i + 4 - ARGV[5]], 'NX', 'PX', {_TOLD_KEPT}) end
 return 1
 """
-_LATER = """
-if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
-redis.call('XDEL', KEYS[1], ARGV[2])
-redis.call('ZADD', KEYS[2], ARGV[3], ARGV[4])
+_LATER = f"""{_TELL}
+tell(3, #KEYS - 2, ARGV[4])
+redis.call('ZADD', KEYS[2], ARGV[5], ARGV[6])
 return 1
 """
-_BURY = """
-if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
-redis.call('XDEL', KEYS[1], ARGV[2])
-redis.call('XADD', KEYS[2], '*', 'receiver', ARGV[3], 'delivery', ARGV[4], 'reason', ARGV[5])
+_BURY = f"""{_TELL}
+tell(3, #KEYS - 2, ARGV[4])
+redis.call('XADD', KEYS[2], '*', 'receiver', ARGV[3], 'delivery', ARGV[5], 'reason', ARGV[4])
 return 1
 """
 _DUE = """
@@ -77,6 +86,10 @@ async def forgotten(store: Store, receivers: Iterable[str]) -> dict[str, int]:
     return {name: count for name, count in waiting.items() if count}
 
 
+def _alerts(delivery: Delivery) -> list[str]:
+    return [alert.id for alert in delivery.notification.alerts]
+
+
 class AlertStream(Stream):
     """Alerts that were raised, waiting to be dispatched."""
 
@@ -115,10 +128,13 @@ class Outbox(Stream):
     async def receive(self, count: int, block: timedelta | None = None) -> list[Received]:
         return [Received(identifier, fields["delivery"]) for identifier, fields in await self.read(count, block)]
 
-    async def sent(self, message: Received, receipts: Mapping[str, str]) -> None:
-        """Settle a message; `receipts` are what its notifier returned, by alert. Of an alert the first one is kept."""
-        keys = [self._receipt_key(alert) for alert in receipts]
-        await self.settle(_SENT, keys, [message.id, *receipts.values()])
+    async def sent(self, message: Received, delivery: Delivery, receipt: str | None, now: datetime) -> None:
+        """Settle a message; `receipt` is what its notifier returned. Of an alert the first one is kept."""
+        told = self._told_keys(delivery)
+        keys = [*told, *(map(self._receipt_key, _alerts(delivery)) if receipt else ())]
+        said = f"sent {now:%Y-%m-%d %H:%M:%S} UTC, attempt {delivery.attempts + 1}, key {delivery.notification.key}"
+        receipts = [receipt] * len(told) if receipt else []
+        await self.settle(_SENT, keys, [message.id, self._receiver, said, str(len(told)), *receipts])
 
     @translated
     async def receipts(self, alerts: Sequence[str]) -> dict[str, str]:
@@ -142,14 +158,20 @@ class Outbox(Stream):
     def _receipt_key(self, alert: str) -> str:
         return f"{PREFIX}receipt:{self._receiver}:{alert}"
 
-    async def later(self, message: Received, delivery: Delivery, at: datetime) -> None:
+    async def later(self, message: Received, delivery: Delivery, at: datetime, reason: str) -> None:
         """Put a delivery into the waiting room until `at`."""
-        arguments = [message.id, str(int(at.timestamp() * 1000)), delivery.model_dump_json()]
-        await self.settle(_LATER, [self._later], arguments)
+        said = f"attempt {delivery.attempts} failed: {reason}; again at {at:%Y-%m-%d %H:%M:%S} UTC"
+        arguments = [message.id, self._receiver, said, str(int(at.timestamp() * 1000)), delivery.model_dump_json()]
+        await self.settle(_LATER, [self._later, *self._told_keys(delivery)], arguments)
 
-    async def bury(self, message: Received, delivery: str, reason: str) -> None:
-        """Make a delivery a dead letter; `delivery` is its JSON, or whatever could not be read as one."""
-        await self.settle(_BURY, [DEAD], [message.id, self._receiver, delivery, reason])
+    async def bury(self, message: Received, delivery: Delivery | str, reason: str) -> None:
+        """Make a delivery a dead letter, or whatever could not be read as one."""
+        body = delivery if isinstance(delivery, str) else delivery.model_dump_json()
+        keys = [DEAD, *(() if isinstance(delivery, str) else self._told_keys(delivery))]
+        await self.settle(_BURY, keys, [message.id, self._receiver, reason, body])
+
+    def _told_keys(self, delivery: Delivery) -> list[str]:
+        return [told_key(alert) for alert in _alerts(delivery)]
 
     @translated
     async def bring_back(self, now: datetime) -> int:
