@@ -38,6 +38,7 @@ from monitor.store.redis import Store, wait_for_redis
 from monitor.store.server import EmbeddedServer
 from monitor.store.stories import StoryStore
 from monitor.supervise import Troubles, end
+from monitor.whynot import Inquiry
 from monitor.workers import Workers
 from monitor.yamlfile import suggest
 
@@ -144,6 +145,14 @@ async def fetch_feed(config: Config, feed: FeedConfig) -> FeedDocument:
             return await Reader(http.page, workers).feed(page)
         except UnreadableError as error:
             raise UnreadableError(f"{feed.url} {error}") from None
+
+
+@asynccontextmanager
+async def inquiring(config: Config, store: Store) -> AsyncIterator[Inquiry]:
+    """What `monitor why-not` walks the way of an article with."""
+    matcher = matcher_of(config)
+    async with Http(config.http) as http, Workers(1) as workers:
+        yield Inquiry(config, matcher, store, http=http, reader=Reader(http.page, workers), now=now())
 
 
 async def notify_once(config: Config, receiver: str) -> None:

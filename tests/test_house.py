@@ -22,6 +22,7 @@ ROWS = [
         "schedule",
         "replay",
         "ruletests",
+        "whynot",
         "capture",
     ],
     ["daemon"],

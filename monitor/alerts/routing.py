@@ -95,7 +95,7 @@ def routes_of(alert: Alert, tree: Node) -> tuple[Node, ...]:
 
 def own_node(tree: Node, receivers: tuple[str, ...]) -> Node:
     """The route of alerts whose rule names its receivers."""
-    return replace(tree, id=digest(tree.id, "own", *receivers), receivers=receivers, routes=())
+    return replace(tree, id=digest("own", *receivers), receivers=receivers, routes=())
 
 
 def _reached(seen: Labels, node: Node) -> list[Node]:

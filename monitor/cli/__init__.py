@@ -19,7 +19,9 @@ from monitor.cli.replay import replay
 from monitor.cli.routes import routes
 from monitor.cli.rules import match, rules
 from monitor.cli.run import run
+from monitor.cli.silence import silence
 from monitor.cli.story import story
+from monitor.cli.whynot import why_not
 from monitor.errors import InputError, MonitorError
 
 
@@ -55,5 +57,20 @@ def main(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-for command in (run, feeds, rules, routes, match, replay, archive, capture, alerts, story, dead, notify):
+for command in (
+    run,
+    feeds,
+    rules,
+    routes,
+    match,
+    replay,
+    archive,
+    capture,
+    alerts,
+    story,
+    dead,
+    notify,
+    silence,
+    why_not,
+):
     main.add_command(command)

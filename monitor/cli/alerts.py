@@ -9,6 +9,7 @@ import click
 from monitor.cli.options import alert_of, config_option, configuration, format_option, show
 
 if TYPE_CHECKING:
+    from monitor.config import Config
     from monitor.models import Alert
 
 _WAIT = timedelta(seconds=5)
@@ -30,10 +31,14 @@ def alerts() -> None:
 @click.option("--rule", help="Only of this rule.")
 @click.option("--level", help="Only of this level.")
 @click.option("--limit", default=100, show_default=True, help="How many at most.")
+@click.option("--waiting", is_flag=True, help="Those that a route holds, with what holds them and until when.")
 @format_option
 @config_option
 def list_(since: str, limit: int, form: str, config_path: Path | None, **only: Any) -> None:
     """The latest alerts, newest first, as they have grown since."""
+    if only.pop("waiting"):
+        _list_waiting(configuration(config_path, ()))
+        return
     from monitor import app
     from monitor.config import parse_duration
     from monitor.errors import InputError, Problem
@@ -52,6 +57,19 @@ def list_(since: str, limit: int, form: str, config_path: Path | None, **only: A
         show(alert, (), form) if form == "ndjson" else click.echo(_line(alert))
     if not found:
         click.echo("no alerts", err=True)
+
+
+def _list_waiting(config: "Config") -> None:
+    from monitor import app
+    from monitor.alerts.routing import tree_of
+    from monitor.store.routes import waiting
+
+    held = app.ask(config, lambda store: waiting(store, tree_of(config), app.now()))
+    for alert, state, hold in held:
+        until = f"{hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "never"
+        click.echo(f"{_line(alert)}  -> {', '.join(state.receivers)}: {hold.reason} until {until}")
+    if not held:
+        click.echo("no alerts wait", err=True)
 
 
 def _line(alert: "Alert") -> str:

@@ -67,21 +67,25 @@ class AlertStore:
         return dict(await self._client.hgetall(told_key(alert_id)))
 
     @translated
+    async def made_of(self, wanted: Callable[[Alert], bool], since: datetime) -> Sequence[str]:
+        """The ids of the alerts with a member that is `wanted` and came since a time, at most 7 days ago; latest first.
+
+        Those that still wait for corroboration are among them.
+        """
+        found: dict[str, None] = {}
+        newest, oldest = "+", str(int(since.timestamp() * 1000))
+        while messages := await self._client.xrevrange(ALERTS, newest, oldest, _AT_ONCE):
+            newest = f"({messages[-1][0]}"
+            members = [Alert.model_validate_json(fields["alert"]) for _, fields in messages]
+            found |= dict.fromkeys(member.id for member in members if wanted(member))
+        return list(found)
+
     async def recent(self, limit: int, since: datetime, wanted: Callable[[Alert], bool]) -> Sequence[Alert]:
         """The alerts that were raised or grew since a time and that are `wanted`, latest first, `limit` at most."""
         found: list[Alert] = []
-        seen, newest, oldest = set(), "+", str(int(since.timestamp() * 1000))
-        while messages := await self._client.xrevrange(ALERTS, newest, oldest, _AT_ONCE):
-            newest = f"({messages[-1][0]}"
-            for _, fields in messages:
-                member = Alert.model_validate_json(fields["alert"])
-                if member.id in seen or not wanted(member):
-                    continue
-                seen.add(member.id)
-                if alert := await self.get(member.id):
-                    found.append(alert)
-                if len(found) == limit:
-                    return found
+        for identifier in await self.made_of(wanted, since):
+            if len(found) < limit and (alert := await self.get(identifier)):
+                found.append(alert)
         return found
 
     @translated

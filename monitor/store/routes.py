@@ -11,8 +11,9 @@ from math import inf
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from monitor.alerts.groups import RouteState
-from monitor.alerts.plan import NEVER
+from monitor.alerts.groups import Hold, RouteState, hold
+from monitor.alerts.plan import NEVER, node_of
+from monitor.alerts.routing import Node, nodes_of
 from monitor.models import Alert
 from monitor.store.outbox import AlertStream, Delivery, Received, outbox_key
 from monitor.store.redis import PREFIX, Store, translated
@@ -152,6 +153,19 @@ def _score(due: datetime | None) -> str:
     if due is None:
         return ""
     return "+inf" if due == NEVER else repr(due.timestamp())
+
+
+async def waiting(store: Store, tree: Node, now: datetime) -> Sequence[tuple[Alert, RouteState, Hold]]:
+    """The alerts that routes hold, with what holds each and until when; raises StoreError."""
+    routes, nodes = RouteStore(store, AlertStream(store)), {node.id: node for node in nodes_of(tree)}
+    kept = (await routes.load([node for _, node in await routes.due()])).values()
+    states = [(each.state, node_of(each.state, nodes, tree)) for each in kept if each.state]
+    return [
+        (each.alert, state, held)
+        for state, node in states
+        for each in (state.waiting.values() if node else ())
+        if node and (held := hold(state, each.alert.id, node, now))
+    ]
 
 
 class Ledger:
