@@ -126,17 +126,6 @@ class Dispatcher:
 
 def _written(plan: Plan, now: datetime) -> Step:
     """A plan as it is kept."""
-    entries = [
-        LedgerEntry(
-            alert=each.alert.id,
-            rule=each.alert.rule,
-            document=each.alert.documents[-1],
-            reason=each.reason,
-            detail=each.detail,
-            receivers=each.receivers,
-            at=now,
-        )
-        for each in plan.suppressed
-    ]
+    entries = [LedgerEntry.of(suppressed, now) for suppressed in plan.suppressed]
     deliveries = [Delivery(notification=notification) for notification in plan.notifications]
     return Step(plan.states, deliveries, entries, plan.sources)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor.alerts.build import alerts_for, in_story
+from monitor.alerts.build import alerts_for, in_story, is_fresh
+from monitor.alerts.plan import Suppressed
+from monitor.feeds.health import short
 from monitor.matching.concepts import Concepts
 from monitor.matching.matcher import Matcher
 from monitor.models import Alert, Article
@@ -17,10 +19,14 @@ from monitor.stories.story import Member, Story, story_id, why
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of an article: the story it belongs to, "" where no rule asked, and a member for each alert."""
+    """What became of an article: the story it belongs to, "" where no rule asked, and a member for each alert.
+
+    `suppressed` are the matches that make no alert.
+    """
 
     story: str = ""
     alerts: Sequence[Alert] = ()
+    suppressed: Sequence[Suppressed] = ()
 
 
 class Pipeline:
@@ -38,11 +44,16 @@ class Pipeline:
 
         The same article taken again comes to the same. Raises StoreError.
         """
-        alerts = alerts_for(self.matcher.match(article), article, self.matcher.by_id, seen)
-        if not alerts:
-            return Taken()
-        story = await self._story(article, now)
-        return Taken(story, [in_story(alert, story) for alert in alerts])
+        rules = self.matcher.by_id
+        made = alerts_for(self.matcher.match(article), article, rules, seen)
+        fresh = [alert for alert in made if is_fresh(alert, rules[alert.rule])]
+        stale = [
+            Suppressed(alert, "too old", f"for its rule's max_age, {short(rules[alert.rule].max_age or now - now)}")
+            for alert in made
+            if alert not in fresh
+        ]
+        story = await self._story(article, now) if fresh else ""
+        return Taken(story, [in_story(alert, story) for alert in fresh], stale)
 
     async def _story(self, article: Article, now: datetime) -> str:
         """The story that an article belongs to, which it begins where there is none."""

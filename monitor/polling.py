@@ -20,6 +20,7 @@ from monitor.models import Entry, FeedDocument, Page, Source
 from monitor.pipeline import Pipeline
 from monitor.reading import Reader
 from monitor.store.feeds import FeedStore
+from monitor.store.routes import LedgerEntry
 
 log = logging.getLogger(__name__)
 
@@ -214,9 +215,11 @@ class Poller:
         if article.page_text is not None:
             poll.pages.append(article.page_text)
         # What raised nothing needs no mark of its own: should it come to that, it is looked at again.
-        if taken.alerts:
+        if taken.alerts or taken.suppressed:
             remembered = replace(poll.state, memory=poll.state.memory.with_entries([*poll.done, entry]))
-            poll.alerts += _kept(poll.feed, await self._store.write(poll.feed.url, remembered.encode(), taken.alerts))
+            entries = [LedgerEntry.of(suppressed, now) for suppressed in taken.suppressed]
+            added = await self._store.write(poll.feed.url, remembered.encode(), taken.alerts, entries=entries)
+            poll.alerts += _kept(poll.feed, added)
         if self.archive:
             self.archive.append(article, now, taken.story)
         # Kept last: another entry's write, which may come before this one's, must not mark it without its alerts.

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,23 +22,37 @@ _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)  # when documents are seen before wh
 _AHEAD = 8  # fixtures that are read while an earlier one is waited for
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The alerts as they are in the end, in the order in which they were raised, and each as it grew, with when."""
+
+    alerts: Sequence[Alert]
+    events: Sequence[tuple[datetime, Alert]]
+
+
 async def replay(
     fixtures: Iterable[Fixture], reader: Reader, pipeline: Pipeline, progress: Callable[[int], None]
-) -> list[Alert]:
-    """The alerts that fixtures raise, as they have grown when all are read; `progress` is told of every fixture.
+) -> Replayed:
+    """Take fixtures the whole way; `progress` is told of every fixture how many documents it holds.
 
     A document is seen when it was in truth, where that is known, or else published; or else with the one before it.
     Raises InputError with all the fixtures that could not be read.
     """
     members: dict[str, list[Alert]] = {}
+    raised: dict[str, None] = {}
+    events: list[tuple[datetime, Alert]] = []
     clock = None
     async for fixture, articles in articles_in(fixtures, reader):
         progress(len(articles))
         for article in articles:
             clock = fixture.about.seen or article.published or clock
             for alert in (await pipeline.take(article, clock or _UNDATED, seen=clock)).alerts:
-                members.setdefault(alert.id, []).append(alert)
-    return [grown(told) for told in members.values() if step(told) != "waits"]
+                told = members.setdefault(alert.id, [])
+                told.append(alert)
+                if step(told) != "waits":
+                    raised[alert.id] = None
+                    events.append((clock or _UNDATED, grown(told)))
+    return Replayed([grown(members[alert]) for alert in raised], events)
 
 
 def alerts_of(article: Article, matcher: Matcher) -> list[Alert]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor.alerts.build import alerts_for
+from monitor.alerts.build import alerts_for, is_fresh
 from monitor.alerts.groups import Told, when
 from monitor.alerts.growth import grown, lacking, step
 from monitor.alerts.routing import Node, tree_of
@@ -23,7 +23,7 @@ from monitor.ruletests import article_of
 from monitor.store.alerts import AlertStore
 from monitor.store.feeds import FeedStore
 from monitor.store.redis import Store
-from monitor.store.routes import Ledger
+from monitor.store.routes import Ledger, LedgerEntry
 
 _KEPT = timedelta(days=7)  # how long the stream of alerts reaches back
 
@@ -55,8 +55,9 @@ class Inquiry:
         """What the daemon knows of a page, and what it would raise now. Raises StoreError."""
         found = [await self._seen(url)]
         alerts = await AlertStore(self._store).made_of(lambda alert: alert.url == url, self._now - _KEPT)
+        found += [_entry(entry, stops=True) for entry in await Ledger(self._store).of_page(url)]
         if alerts:
-            return [found[0], *[finding for alert in alerts for finding in await of_alert(alert, self._store)]]
+            return [*found, *[finding for alert in alerts for finding in await of_alert(alert, self._store)]]
         read, article = await self._read(url)
         found += read
         if article:
@@ -101,7 +102,8 @@ class Inquiry:
 def of_article(article: Article, matcher: Matcher, tree: Node, now: datetime) -> list[Finding]:
     """What rules and routes say of an article that comes now."""
     found = [Finding("language", article.language or "unknown: terms of every language count")]
-    alerts = alerts_for(matcher.match(article), article, matcher.by_id, now)
+    made = alerts_for(matcher.match(article), article, matcher.by_id, now)
+    alerts = [alert for alert in made if is_fresh(alert, matcher.by_id[alert.rule])]
     raised = {alert.rule for alert in alerts}
     verdicts = {rule.id: _verdict(matcher, rule.id, article, matches=rule.id in raised) for rule in matcher.rules}
     found += [Finding("rule", f"{rule}: {verdict}") for rule, verdict in verdicts.items()]
@@ -147,14 +149,18 @@ async def of_alert(identifier: str, store: Store) -> list[Finding]:
         return [*found, Finding("threshold", f"below: {lacking(members)}", stops=True)]
     told = await kept.told(identifier)
     ledger = await Ledger(store).of(identifier)
-    for entry in ledger:
-        to = f"{', '.join(entry.receivers)}: " if entry.receivers else ""
-        found.append(Finding("ledger", f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {to}{entry.reason}  {entry.detail}"))
+    found += map(_entry, ledger)
     found += _deliveries(told)
     if not told:
         reason = ledger[-1].reason if ledger else "not dispatched yet: no daemon runs, or it is busy"
         found.append(Finding("delivery", reason, stops=True))
     return found
+
+
+def _entry(entry: LedgerEntry, *, stops: bool = False) -> Finding:
+    to = f"{', '.join(entry.receivers)}: " if entry.receivers else ""
+    text = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.rule}: {to}{entry.reason}  {entry.detail}"
+    return Finding("ledger", text, stops)
 
 
 def _story(alert: Alert) -> str:

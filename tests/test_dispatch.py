@@ -5,12 +5,15 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitor.alerts.groups import after
+from monitor.alerts.rehearse import rehearse
+from monitor.alerts.routing import tree_of
 from monitor.alerts.silences import Silence
 from monitor.config import Config
 from monitor.config.matchers import parse_matcher
@@ -215,7 +218,60 @@ async def test_an_alert_that_breaks_dispatch_stops_no_other(
     assert await office.sent() == ["a alert zx1"]
 
 
+def test_the_same_on_a_virtual_clock() -> None:
+    settings = config(
+        "{time_intervals: {night: {times: '22:00-07:00'}}, route: {receiver: a, mute_times: night, routes: "
+        "[{matchers: level=critical, receiver: b, mute_times: []}]}, "
+        "inhibit_rules: [{source_matchers: level=critical, target_matchers: level=low}]}"
+    )
+    times = [datetime(2026, 11, 23, hour, tzinfo=UTC) for hour in (12, 23)]
+    seen: list[dict[str, Any]] = [{"first_seen": time, "last_seen": time, "story": "s"} for time in times]
+    events = [
+        (times[1], member("c", level="critical", **seen[1])),
+        (times[0], member("x", **seen[0])),
+        (times[1], alert("x", 3, **seen[1])),
+        (times[1], member("l", level="low", **seen[1])),
+    ]
+    played = [f"{time:%d %H:%M} {note.receiver} {note.kind} {_told(note)}"
+              for time, note in rehearse(events, tree_of(settings), settings.inhibit_rules)]  # fmt: skip
+    assert played == ["23 12:00 a alert xx1", "23 23:00 b alert cx1", "24 07:00 a update xx3"]
+
+
 # As a user has it.
+
+
+@pytest.mark.slow
+def test_replay_shows_what_would_have_been_sent(tmp_path: Path) -> None:
+    articles = [("2026-11-23T23:10:00Z", "A missile was fired"), ("2026-11-23T12:00:00Z", "A missile was tested")]
+    lines = [json.dumps({"id": time, "text": f"{text} in {time}.", "published": time}) for time, text in articles]
+    (tmp_path / "told.jsonl").write_text("\n".join(lines))
+    (tmp_path / "rules.yaml").write_text("rules: [missile]")
+    night = "time_intervals: {night: {times: '22:00-07:00'}}\nroute: {mute_times: night}\nrules: rules.yaml\n"
+    (tmp_path / "monitor.yaml").write_text(night)
+    command = ["replay", tmp_path / "told.jsonl", "--deliveries", "--config", tmp_path / "monitor.yaml"]
+    said = monitor(*command)
+    assert said.returncode == 0, said.stderr
+    assert [line.split("  ")[:2] for line in said.stdout.splitlines()] == [
+        ["2026-11-23 12:00:00", "console"], ["2026-11-24 07:00:00", "console"],
+    ]  # fmt: skip
+    messages = [json.loads(line) for line in monitor(*command, "--format", "ndjson").stdout.splitlines()]
+    assert [(each["at"], each["kind"], len(each["alerts"])) for each in messages] == [
+        ("2026-11-23T12:00:00+00:00", "alert", 1), ("2026-11-24T07:00:00+00:00", "alert", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_match_that_was_too_old_is_in_the_ledger(tmp_path: Path, site: Site) -> None:
+    old = format_datetime(datetime.now(UTC) - timedelta(hours=5))
+    entry = item("1", "A missile launch", "", f"{site.url}/launch")
+    entry = entry.replace("</item>", f"<pubDate>{old}</pubDate></item>")
+    site.replies |= {"/feed": Reply(rss(entry)), "/hook": Reply()}
+    setup = configure(tmp_path, site, feeds=[{"url": f"{site.url}/feed", "full_text": "never"}])
+    (tmp_path / "rules.yaml").write_text("rules: [{id: missile, match: missile, scope: {max_age: 2h}}]")
+    assert monitor("run", "--once", "--config", setup).returncode == 0
+    assert received(site) == []
+    said = monitor("why-not", f"{site.url}/launch", "--config", setup).stdout
+    assert "missile: too old  for its rule's max_age, 2h" in said.splitlines()[-1]
 
 
 @pytest.mark.slow

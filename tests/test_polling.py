@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -272,12 +273,12 @@ class Faulty(FeedStore):
 
     fails_at, after, writes = 0, False, 0
 
-    async def write(self, url: str, state: bytes, alerts: Sequence[Alert], *, done: bool = False) -> int | None:
+    async def write(self, url: str, state: bytes, alerts: Sequence[Alert], **more: Any) -> int | None:
         self.writes += 1
         fails = self.writes == self.fails_at
         if fails and not self.after:
             raise StoreError("Redis: gone")
-        raised = await super().write(url, state, alerts, done=done)
+        raised = await super().write(url, state, alerts, **more)
         if fails:
             raise StoreError("Redis: gone")
         return raised

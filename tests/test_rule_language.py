@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor.alerts.build import alerts_for
+from monitor.alerts.build import alerts_for, is_fresh
 from monitor.alerts.routing import notifications_for, route
 from monitor.config import Config, ReceiverConfig, RouteConfig
 from monitor.errors import InputError
@@ -421,7 +421,8 @@ def test_scope(scope: dict[str, Any], about: dict[str, Any], holds: bool) -> Non
 def alerts(rule: dict[str, Any], found_in: Article, now: datetime | None = None) -> list[Alert]:
     ready = rule_of(RuleSchema.model_validate(rule), "here")
     matcher = Matcher([ready], LEXICON)
-    return alerts_for(matcher.match(found_in), found_in, matcher.by_id, now)
+    made = alerts_for(matcher.match(found_in), found_in, matcher.by_id, now)
+    return [alert for alert in made if is_fresh(alert, matcher.by_id[alert.rule])]
 
 
 @pytest.mark.parametrize(

@@ -19,22 +19,21 @@ def alerts_for(
 ) -> list[Alert]:
     """Make one alert of each match, as if the article were a story of its own.
 
-    Its id is the same whenever the same rule matches the same article. An article older at `now` than its rule's scope
-    allows raises none; without `now` no age counts.
+    Its id is the same whenever the same rule matches the same article. `now` is when it was seen, None for unknown.
     """
-    fresh = (match for match in matches if _fresh(article, rules[match.rule_id], now))
-    return [_alert(match, article, rules[match.rule_id], now) for match in fresh]
+    return [_alert(match, article, rules[match.rule_id], now) for match in matches]
+
+
+def is_fresh(alert: Alert, rule: Rule) -> bool:
+    """Tell whether the article of an alert was, when it was seen, no older than its rule's scope allows."""
+    if rule.max_age is None or alert.first_seen is None or alert.published is None:
+        return True
+    return alert.first_seen - alert.published <= rule.max_age
 
 
 def in_story(alert: Alert, story: str) -> Alert:
     """The alert as a member of the one that its rule and a story have in common."""
     return alert.model_copy(update={"id": digest(alert.rule, story), "story": story})
-
-
-def _fresh(article: Article, rule: Rule, now: datetime | None) -> bool:
-    if rule.max_age is None or now is None or article.published is None:
-        return True
-    return now - article.published <= rule.max_age
 
 
 def _alert(match: Match, article: Article, rule: Rule, now: datetime | None) -> Alert:

@@ -8,6 +8,7 @@ from monitor.feeds.identity import digest
 from monitor.models import Alert
 from monitor.store.alerts import ADD, arguments_of, key_of
 from monitor.store.redis import ALERTS, ALIVE, PREFIX, Store, translated
+from monitor.store.routes import LEDGER, LEDGER_KEPT, LedgerEntry
 
 _PAUSED = f"{PREFIX}paused"
 _CLAIMED_FOR = timedelta(days=1)  # at most; a process that dies loses its claims with its lease
@@ -27,7 +28,10 @@ _WRITE = f"""{ADD}
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
 redis.call('SET', KEYS[2], ARGV[2])
 local added = 0
-for i = 4, #KEYS do added = added + add(KEYS[3], KEYS[i], ARGV[2 * i - 4], ARGV[2 * i - 3]) end
+for i = 5, #KEYS do added = added + add(KEYS[3], KEYS[i], ARGV[2 * i - 5], ARGV[2 * i - 4]) end
+for i = #ARGV - ARGV[4] + 1, #ARGV do
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', {LEDGER_KEPT}, '*', 'entry', ARGV[i])
+end
 if ARGV[3] == '1' then redis.call('DEL', KEYS[1]) end
 return added
 """
@@ -62,14 +66,26 @@ class FeedStore:
         return Claim(ours=True, state=state)
 
     @translated
-    async def write(self, url: str, state: bytes, alerts: Sequence[Alert], *, done: bool = False) -> int | None:
-        """Keep what is known of a claimed feed and publish members of alerts, as one; `done` gives the feed back.
+    async def write(
+        self,
+        url: str,
+        state: bytes,
+        alerts: Sequence[Alert],
+        *,
+        entries: Sequence[LedgerEntry] = (),
+        done: bool = False,
+    ) -> int | None:
+        """Keep what is known of a claimed feed, publish members of alerts, and write into the ledger, as one.
+
+        `done` gives the feed back.
 
         Returns how many of the members are new, None where the feed is another process's by now.
         """
-        keys = [_claim_key(url), _key(url), ALERTS, *(key_of(alert.id) for alert in alerts)]
-        members = [argument for alert in alerts for argument in arguments_of(alert)]
-        added = int(await self._client.eval(_WRITE, len(keys), *keys, self._name, state, int(done), *members))
+        keys = [_claim_key(url), _key(url), ALERTS, LEDGER, *(key_of(alert.id) for alert in alerts)]
+        arguments = [self._name, state, int(done), len(entries)]
+        arguments += [argument for alert in alerts for argument in arguments_of(alert)]
+        arguments += [entry.model_dump_json() for entry in entries]
+        added = int(await self._client.eval(_WRITE, len(keys), *keys, *arguments))
         return None if added < 0 else added
 
     @translated

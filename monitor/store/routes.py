@@ -12,7 +12,7 @@ from math import inf
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from monitor.alerts.groups import Hold, RouteState, hold
-from monitor.alerts.plan import NEVER, node_of
+from monitor.alerts.plan import NEVER, Suppressed, node_of
 from monitor.alerts.routing import Node, nodes_of
 from monitor.models import Alert
 from monitor.store.outbox import AlertStream, Delivery, Received, outbox_key
@@ -22,7 +22,7 @@ _STATE = f"{PREFIX}route:"
 _DUE = f"{PREFIX}due"
 _SOURCES = f"{PREFIX}sources"
 LEDGER = f"{PREFIX}ledger"
-_LEDGER_KEPT = 100_000  # entries, or some more
+LEDGER_KEPT = 100_000  # entries, or some more
 _FORGOTTEN_AFTER = int(timedelta(days=30).total_seconds() * 1000)  # milliseconds, of a route where nothing waits
 
 # KEYS: the alerts, the due times, the ledger, the sources, the states, the outboxes.
@@ -48,7 +48,7 @@ for i = 1, states do
   if due == '' then redis.call('ZREM', KEYS[2], node) else redis.call('ZADD', KEYS[2], due, node) end
 end
 for i = 1, deliveries do redis.call('XADD', KEYS[4 + states + i], '*', 'delivery', take()) end
-for i = 1, entries do redis.call('XADD', KEYS[3], 'MAXLEN', '~', {_LEDGER_KEPT}, '*', 'entry', take()) end
+for i = 1, entries do redis.call('XADD', KEYS[3], 'MAXLEN', '~', {LEDGER_KEPT}, '*', 'entry', take()) end
 for i = 1, sources do
   local alert, body = take(), take()
   if body == '' then redis.call('HDEL', KEYS[4], alert) else redis.call('HSET', KEYS[4], alert, body) end
@@ -68,7 +68,23 @@ class LedgerEntry(BaseModel):
     reason: str
     detail: str = ""
     receivers: tuple[str, ...] = ()
+    url: str = ""
     at: datetime
+
+    @classmethod
+    def of(cls, suppressed: Suppressed, at: datetime) -> "LedgerEntry":
+        """The entry of a match that is not told of."""
+        alert = suppressed.alert
+        return cls(
+            alert=alert.id,
+            rule=alert.rule,
+            document=alert.documents[-1],
+            reason=suppressed.reason,
+            detail=suppressed.detail,
+            receivers=suppressed.receivers,
+            url=alert.url,
+            at=at,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +190,20 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._client = store.client
 
-    @translated
     async def of(self, alert: str) -> Sequence[LedgerEntry]:
         """What the ledger says of an alert, oldest first."""
+        return [entry for entry in await self._holding(alert) if entry.alert == alert]
+
+    async def of_page(self, url: str) -> Sequence[LedgerEntry]:
+        """What it says of the matches of a page that made no alert, oldest first."""
+        return [entry for entry in await self._holding(url) if entry.url == url and entry.reason == "too old"]
+
+    @translated
+    async def _holding(self, text: str) -> Sequence[LedgerEntry]:
         found: list[LedgerEntry] = []
         newest = "+"
         while messages := await self._client.xrevrange(LEDGER, newest, "-", 1000):
             newest = f"({messages[-1][0]}"
-            texts = [fields["entry"] for _, fields in messages if alert in fields["entry"]]
-            found += [entry for entry in map(LedgerEntry.model_validate_json, texts) if entry.alert == alert]
+            texts = [fields["entry"] for _, fields in messages if text in fields["entry"]]
+            found += map(LedgerEntry.model_validate_json, texts)
         return found[::-1]
