@@ -201,6 +201,18 @@ class Match:
     evidence: tuple[Evidence, ...]
 
 
+class Latest(_Value):
+    """The article by which an alert grew last, as far as an update shows it."""
+
+    document: str
+    title: str
+    url: str = ""
+    source: str = ""
+    language: str | None = None
+    published: datetime | None = None
+    snippet: Snippet
+
+
 class When(_Value):
     """How much has to speak for an alert before it is raised: by how many `sources`, in how many `languages`.
 
@@ -241,6 +253,7 @@ class Alert(_Value):
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     when: When | None = None
+    latest: Latest | None = None  # None as long as it has one article
 
 
 class Notification(_Value):

@@ -32,6 +32,9 @@ def test_an_alert_is_of_its_first_article_and_lists_them_all() -> None:
     assert alert.languages == ("id", "ko", "en")
     assert alert.first_seen == NOON + timedelta(minutes=3)
     assert alert.last_seen == NOON + timedelta(minutes=9)
+    assert alert.latest
+    assert (alert.latest.document, alert.latest.title) == ("x-4", "x")
+    assert grown([member("antara")]).latest is None
 
 
 def test_an_alert_of_articles_that_nothing_dates_has_no_times() -> None:

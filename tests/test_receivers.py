@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,17 @@ import pytest
 import redis.asyncio
 from pydantic import ValidationError
 
-from monitor.alerts.render import as_message, as_text, heading, one_line, sources_line
+from monitor.alerts.render import as_message, as_text, heading, news_of, one_line, sources_line
 from monitor.config import HttpConfig
 from monitor.errors import MonitorError, PermanentError, TemporaryError
 from monitor.http import Http
-from monitor.models import Notification
+from monitor.models import Latest, Notification, Snippet
 from monitor.notifiers import notifier_class
 from monitor.notifiers.command import Command, CommandOptions, failure
 from monitor.notifiers.file import File, FileOptions, lines
+from monitor.notifiers.mail_message import Envelope, address_of, mail
 from monitor.notifiers.redis import Redis, RedisOptions
+from monitor.notifiers.slack_blocks import message as slack_message
 from monitor.notifiers.webhook import Webhook, WebhookOptions, headers_for
 from monitor.store.server import EmbeddedServer
 from tests.conftest import REPOSITORY
@@ -58,6 +61,26 @@ def test_the_terminal_shows_all_sources() -> None:
     )
 
 
+def test_an_update_shows_the_article_that_is_new() -> None:
+    latest = Latest(
+        document="2", title="Rudal kedua", url="https://antara.example/2", source="Antara", language="id",
+        snippet=Snippet(text="Sebuah rudal jatuh.", marks=((7, 12),)),
+    )  # fmt: skip
+    update = a_notification(an_alert(latest=latest), kind="update")
+    slack = json.dumps(slack_message(update), ensure_ascii=False)
+    told = mail(
+        update, Envelope(address_of("a@b.example"), (address_of("c@d.example"),)), datetime(2026, 11, 23, tzinfo=UTC)
+    )
+    parts: list[Any] = [part for part in told.walk() if not part.is_multipart()]
+    for text in (slack, *(part.get_content() for part in parts)):
+        assert "Rudal kedua" in text
+        assert "https://antara.example/2" in text
+        assert "2 sources" in text
+    [again] = news_of(update)
+    assert as_text(again).splitlines()[-1] == "  Sebuah [rudal] jatuh."
+    assert news_of(update.model_copy(update={"kind": "alert"})) == update.alerts
+
+
 def test_one_line_is_one_line_and_no_longer_than_it_may_be() -> None:
     assert [one_line(text, 10) for text in ("a\r\n b\u2028\x00c", "x" * 11, "👩‍👧 مرحبا")] == [
         "a b c", "xxxxxxxxx…", "👩‍👧 مرحبا"
@@ -72,7 +95,7 @@ def test_programs_are_sent_a_message_whose_version_says_what_is_in_it() -> None:
     assert sorted(message) == ["alerts", "key", "kind", "receiver", "text", "version"]
     fields = (
         "id rule level rule_title tags document title url source language published receivers snippet evidence story "
-        "documents sources languages first_seen last_seen when text_from"
+        "documents sources languages first_seen last_seen when text_from latest"
     )
     assert sorted(message["alerts"][0]) == sorted(fields.split()), (
         "whoever takes a field away, or gives it another meaning, makes the version 2"

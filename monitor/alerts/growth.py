@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal
 
-from monitor.models import Alert, When
+from monitor.models import Alert, Latest, When
 
 Step = Literal["waits", "raised", "updated"]
 
@@ -23,8 +23,13 @@ def grown(members: Sequence[Alert]) -> Alert:
             "languages": tuple(dict.fromkeys(language for member in members for language in member.languages)),
             "first_seen": min(seen, default=None),
             "last_seen": max(seen, default=None),
+            "latest": _latest(members[-1]) if len(members) > 1 else None,
         }
     )
+
+
+def _latest(member: Alert) -> Latest:
+    return Latest(**{name: getattr(member, name) for name in Latest.model_fields})
 
 
 def step(members: Sequence[Alert]) -> Step:

@@ -36,6 +36,18 @@ def heading(notification: Notification) -> str:
     return " · ".join(filter(None, [kind, alert.level.upper(), one_line(rule_line(alert)), grown]))
 
 
+def news_of(notification: Notification) -> tuple[Alert, ...]:
+    """The alerts as a message shows them: an update tells of the article by which each grew last."""
+    if notification.kind != "update":
+        return notification.alerts
+    return tuple(
+        alert.model_copy(update={name: value for name, value in alert.latest if name != "document"})
+        if alert.latest
+        else alert
+        for alert in notification.alerts
+    )
+
+
 def rule_line(alert: Alert) -> str:
     """The rule's name, and its title where it has one of its own."""
     return alert.rule if alert.rule_title in ("", alert.rule) else f"{alert.rule} ({alert.rule_title})"

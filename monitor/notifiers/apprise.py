@@ -7,7 +7,7 @@ import asyncio
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from monitor.alerts.render import as_text, heading
+from monitor.alerts.render import as_text, heading, news_of
 from monitor.errors import TemporaryError
 from monitor.http import Http
 from monitor.models import Notification
@@ -54,7 +54,7 @@ class Apprise:
 
 def text_of(notification: Notification) -> str:
     """All alerts as plain text; of a notice its text."""
-    return "\n\n".join(map(as_text, notification.alerts)) or notification.text
+    return "\n\n".join(map(as_text, news_of(notification))) or notification.text
 
 
 def _notify(url: str, title: str, body: str) -> bool:

@@ -4,7 +4,7 @@ import sys
 
 from pydantic import BaseModel, ConfigDict
 
-from monitor.alerts.render import as_text, printable
+from monitor.alerts.render import as_text, news_of, printable
 from monitor.errors import TemporaryError
 from monitor.http import Http
 from monitor.models import Notification
@@ -25,7 +25,7 @@ class Console:
         self._colour = sys.stdout.isatty()
 
     async def send(self, notification: Notification) -> None:
-        told = [as_text(alert, colour=self._colour) for alert in notification.alerts]
+        told = [as_text(alert, colour=self._colour) for alert in news_of(notification)]
         text = "\n\n".join(told) or printable(notification.text)
         try:
             sys.stdout.write(f"{text}\n\n")

@@ -16,6 +16,7 @@ from monitor.alerts.render import (
     concepts_line,
     heading,
     marked,
+    news_of,
     one_line,
     pieces,
     printable,
@@ -126,7 +127,7 @@ def _subject(notification: Notification, title: Render | None) -> str:
 def _text(notification: Notification) -> str:
     if not notification.alerts:
         return notification.text
-    shown = notification.alerts[:MAX_ALERTS]
+    shown = news_of(notification)[:MAX_ALERTS]
     contents = [f"{number}. {printable(alert.title)}" for number, alert in enumerate(shown, 1)]
     parts = [heading(notification), *(["\n".join(contents)] if len(shown) > 1 else [])]
     parts += [_alert_text(alert, f"{number}. " * (len(shown) > 1)) for number, alert in enumerate(shown, 1)]
@@ -152,7 +153,7 @@ def _origin(alert: Alert) -> str:
 
 
 def _html(notification: Notification, subject: str, body: str) -> str:
-    shown = notification.alerts[:MAX_ALERTS]
+    shown = news_of(notification)[:MAX_ALERTS]
     return own("mail.html").render(
         subject=subject,
         heading=heading(notification),

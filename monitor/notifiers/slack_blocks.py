@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from monitor.alerts.render import concepts_line, heading, one_line, pieces, published_line, sources_line
+from monitor.alerts.render import concepts_line, heading, news_of, one_line, pieces, published_line, sources_line
 from monitor.models import Alert, Level, Notification
 from monitor.notifiers.templates import Render, Url
 
@@ -125,7 +125,7 @@ def _attachment(alone: Notification, forms: Forms, share: int) -> Block:
 
     Its texts have a `share`-th of the room that they may have.
     """
-    [alert] = alone.alerts
+    [alert] = news_of(alone)
     title = disarmed(forms.title(alone) if forms.title else alert.title, _LONGEST_TITLE // share) or "…"
     blocks = [_section(f"*{link(title, alert.url)}*")]
     if forms.body:

@@ -26,7 +26,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import AfterValidator
 
-from monitor.alerts.render import concepts_line, heading, pieces, sources_line
+from monitor.alerts.render import concepts_line, heading, news_of, pieces, sources_line
 from monitor.errors import PermanentError
 from monitor.models import Alert, Evidence, Notification, Snippet
 
@@ -84,7 +84,7 @@ def compiled(source: str, escape: Escape = str) -> Render:
 
 def values_of(notification: Notification) -> dict[str, Any]:
     """What a template can show: `alert` is the first of `alerts`."""
-    alerts = [_alert_values(alert) for alert in notification.alerts]
+    alerts = [_alert_values(alert) for alert in news_of(notification)]
     return {
         "kind": notification.kind,
         "receiver": notification.receiver,
