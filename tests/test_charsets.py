@@ -43,3 +43,9 @@ def test_what_a_charset_is_called() -> None:
     assert decode("\ufeffä".encode(), "text/html; charset=latin-1") == "ä"
     assert decode(b"plain", "text/html; charset=rot13") == decode(b"plain", "text/html; charset=none") == "plain"
     assert decode("Größe".encode("cp1252"), "text/html; charset=base64")
+
+
+@pytest.mark.parametrize("label", ["idna", "punycode", "unicode_escape", "raw-unicode-escape", "utf-7", "undefined"])
+def test_what_only_python_calls_a_charset(label: str) -> None:
+    page = '<meta charset="windows-1252"><p>Größe - “Maß” \\x41 +AGE- é' * 20
+    assert decode(page.encode("cp1252"), f"text/html; charset={label}") == page

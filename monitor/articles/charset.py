@@ -30,6 +30,8 @@ _LARGER = {
     "euc_jp": "euc_jis_2004",
     "euc_kr": "cp949",
 }
+# Python's own, which no page is written in: some cannot do without an error, or take long.
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape", "utf-7"})
 _DECLARED = re.compile(rb"""<(?:meta|\?xml)\b[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.I)
 _IN_HEADER = re.compile(r"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _HIDDEN = re.compile(rb"<(script|style)\b.*?</\1|<[^>]*>?|\s+", re.IGNORECASE | re.DOTALL)
@@ -74,7 +76,7 @@ def _encoding(label: str) -> str | None:
         "".encode(name)  # a few of Python's codecs are no text encodings
     except (LookupError, ValueError):
         return None
-    return _LARGER.get(name, name)
+    return None if name in _NO_CHARSETS else _LARGER.get(name, name)
 
 
 def _guess(body: bytes) -> str:
