@@ -150,4 +150,4 @@ def _extract(html: bytes | str, url: str, content_type: str) -> Extracted:
 def _words(html: bytes, content_type: str, title: bool) -> str:
     from monitor.articles.extract import words
 
-    return words(html, content_type, title=title)
+    return words(html, content_type, title=title, most=_GLANCED_AT)

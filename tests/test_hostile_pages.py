@@ -38,6 +38,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "unclosed <": lambda: html("<" * 500_000 + ARTICLE).encode(),
     "script tags": lambda: html("<script>" * 100_000 + ARTICLE).encode(),
     "meta tags": lambda: html(ARTICLE, "<meta name=a content=b>" * 100_000).encode(),
+    "words cut in pieces": lambda: html("".join(f"{n:x}<i>{n:o}</i>" for n in range(20_000)) + ARTICLE).encode(),
+    "a codec for its charset": lambda: html(ARTICLE + "ä", '<meta charset="idna">').encode("cp1252"),
     "charset in meta": lambda: b"<meta " * 200_000 + html(ARTICLE).encode(),
 }
 SLOW = {"100,000 attributes", "2.4 MB of <br>", "10 MB of <p>", "unclosed <", "script tags", "meta tags"}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from monitor import fixtures
 from monitor.alerts.build import alerts_for
+from monitor.articles.extract import words
 from monitor.feeds.parse import parse as parse_feed
 from monitor.matching.matcher import Matcher
 from monitor.models import Access, Alert, Article, Entry, Extract, Page, Source
@@ -156,6 +157,12 @@ MARKED_UP = [
     "<p>北<b>朝</b>鮮がミサイルを発射</p>",
     "<p>Север<em>ная</em> Корея</p>",
 ]
+
+
+def test_the_words_of_a_table_without_spaces_are_soon_enough() -> None:
+    cells = "".join(f"<td>{number:x}</td>" for number in range(20_000))
+    page = html(f"<article><table><tr>{cells}</tr></table></article>").encode()
+    assert 200_000 < len(words(page, most=200_000)) < 400_000  # all of them are many millions
 
 
 @pytest.mark.parametrize("marked_up", MARKED_UP)

@@ -3,6 +3,7 @@
 Runs in a worker process: it is slow, and known to crash under threads.
 """
 
+import sys
 from dataclasses import replace
 
 import lxml.html
@@ -33,9 +34,10 @@ def extract(html: bytes | str, url: str = "", content_type: str = "") -> Extract
     return replace(about, text=text)
 
 
-def words(html: bytes, content_type: str = "", *, title: bool = False) -> str:
+def words(html: bytes, content_type: str = "", *, title: bool = False, most: int = sys.maxsize) -> str:
     """All the words that may be in what `extract` makes of a page, those of its title only if that is asked for.
 
+    Of a page of more than `most` characters of them some are enough, as long as they are more than `most` too.
     Raises UnreadableError where `extract` does for what is no page. See `page.words`.
     """
     tree = page.parse(html, content_type)
@@ -43,7 +45,7 @@ def words(html: bytes, content_type: str = "", *, title: bool = False) -> str:
     titled = metadata(tree, things).title if title else ""
     text = article_body(things)
     page.prune(tree, text)
-    return f"{titled} {page.EDGE} {page.words(tree, text)}"
+    return f"{titled} {page.EDGE} {page.words(tree, text, most)}"
 
 
 def _body(tree: lxml.html.HtmlElement) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -89,21 +89,33 @@ def _is_line(link: lxml.html.HtmlElement) -> bool:
     return len(text) < _HEADLINE and not link.get("href", "#").startswith("#")
 
 
-def words(tree: lxml.html.HtmlElement, text: str) -> str:
+def words(tree: lxml.html.HtmlElement, text: str, most: int) -> str:
     """All the words that an article may hold that is extracted from this pruned page, with EDGE where elements meet.
 
     Which of the elements an article leaves out is not known yet: beside an EDGE any word may come to stand that stands
     beside another. A word that elements cut in pieces stands there in its pieces, and once more whole and alone, as do
-    the words around it. `text` is as for `prune`.
+    the words around it. `text` is as for `prune`. Where there are more than `most` characters of them, not all of them
+    stand there, but more than `most` characters do.
     """
     pieces = EDGE.join([text, " ", *_TEXTS(tree)])
-    runs = pieces.split()
-    alone: set[str] = set()
+    alone: dict[str, None] = {}
+    size = len(pieces)
+    for run in _alone(pieces.split()):
+        if size > most:
+            break
+        size += len(run) if run not in alone else 0
+        alone[run] = None
+    return f" {EDGE} ".join([pieces, *alone]).replace(EDGE, f" {EDGE} ")
+
+
+def _alone(runs: Sequence[str]) -> Iterator[str]:
+    """What stands alone of a page's words: those that elements cut in pieces, whole, and those around them."""
     for place, run in enumerate(runs):
         if EDGE in run.strip(EDGE):
             before, after = reversed(runs[max(0, place - _PHRASE) : place]), runs[place + 1 : place + 1 + _PHRASE]
-            alone.update(_joined(run.split(EDGE)), _to_edge(before), _to_edge(after))
-    return f" {EDGE} ".join([pieces, *alone]).replace(EDGE, f" {EDGE} ")
+            yield from _joined(run.split(EDGE))
+            yield from _to_edge(before)
+            yield from _to_edge(after)
 
 
 def _to_edge(runs: Iterable[str]) -> Iterator[str]:
