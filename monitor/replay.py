@@ -18,7 +18,8 @@ from monitor.models import Alert, Article, Extracted, Page, Source
 from monitor.pipeline import Pipeline
 from monitor.reading import Reader
 
-_UNDATED = datetime(1970, 1, 1, tzinfo=UTC)  # when documents are seen before which there is none with a time
+_UNDATED = datetime(1970, 1, 1, tzinfo=UTC)  # when documents are seen none of which has a time
+_PATIENCE = 1_000  # articles without a time that wait for one with a time
 _AHEAD = 8  # fixtures that are read while an earlier one is waited for
 
 
@@ -35,24 +36,38 @@ async def replay(
 ) -> Replayed:
     """Take fixtures the whole way; `progress` is told of every fixture how many documents it holds.
 
-    A document is seen when it was in truth, where that is known, or else published; or else with the one before it.
+    A document is seen when it was in truth, where that is known, or else published; or else with the one before it,
+    the first ones with the first that has a time.
     Raises InputError with all the fixtures that could not be read.
     """
     members: dict[str, list[Alert]] = {}
     raised: dict[str, None] = {}
     events: list[tuple[datetime, Alert]] = []
-    clock = None
-    async for fixture, articles in articles_in(fixtures, reader):
+    async for article, seen in _with_times(articles_in(fixtures, reader), progress):
+        for alert in (await pipeline.take(article, seen or _UNDATED, seen=seen)).alerts:
+            told = members.setdefault(alert.id, [])
+            told.append(alert)
+            if step(told) != "waits":
+                raised[alert.id] = None
+                events.append((seen or _UNDATED, grown(told)))
+    return Replayed([grown(members[alert]) for alert in raised], events)
+
+
+async def _with_times(
+    read: AsyncIterator[tuple[Fixture, list[Article]]], progress: Callable[[int], None]
+) -> AsyncIterator[tuple[Article, datetime | None]]:
+    """Yield each article with when it was seen, None where none has a time, or none for long."""
+    clock: datetime | None = None
+    waiting: deque[Article] = deque()
+    async for fixture, articles in read:
         progress(len(articles))
         for article in articles:
+            waiting.append(article)
             clock = fixture.about.seen or article.published or clock
-            for alert in (await pipeline.take(article, clock or _UNDATED, seen=clock)).alerts:
-                told = members.setdefault(alert.id, [])
-                told.append(alert)
-                if step(told) != "waits":
-                    raised[alert.id] = None
-                    events.append((clock or _UNDATED, grown(told)))
-    return Replayed([grown(members[alert]) for alert in raised], events)
+            while waiting and (clock or len(waiting) > _PATIENCE):
+                yield waiting.popleft(), clock
+    for article in waiting:
+        yield article, None
 
 
 def alerts_of(article: Article, matcher: Matcher) -> list[Alert]:

@@ -121,6 +121,22 @@ def test_a_terminal_cannot_be_steered(tmp_path: Path, rules: Path) -> None:
     assert "\\u001b[2J" in result.stdout
 
 
+@pytest.mark.parametrize("times", [("2026-11-18T06:00:00Z", ""), ("", "2026-11-18T06:00:00Z")])
+def test_a_document_without_a_time_is_seen_with_the_one_beside_it(
+    tmp_path: Path, rules: Path, times: tuple[str, str]
+) -> None:
+    rules.write_text("rules: [{id: two, match: sanctions, when: {sources: 2, within: 1h}}]")
+    (tmp_path / "fixtures").mkdir()
+    for name, time in zip("ab", times, strict=True):
+        published = f"published: {time}\n" if time else ""
+        (tmp_path / f"fixtures/{name}.txt").write_text(
+            f"---\ntitle: New sanctions against three banks of Belarus\n{published}---\nThey were announced on Monday."
+        )
+    [alert] = replay(tmp_path / "fixtures", "--rules", rules)
+    assert alert["documents"] == ["a.txt", "b.txt"]
+    assert alert["first_seen"] == alert["last_seen"] == "2026-11-18T06:00:00Z"
+
+
 @pytest.mark.parametrize(
     ("expected", "status", "difference"),
     [
