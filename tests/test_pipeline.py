@@ -108,6 +108,14 @@ async def test_another_event_is_another_alert(watch: Watch) -> None:
     assert first.id != second.id
 
 
+async def test_copies_that_say_that_they_are_old_are_one_story_for_as_long_as_others(watch: Watch) -> None:
+    old = {**LAUNCH[0], "hours": -24 * 365}
+    [first] = await watch.take(article(old, "one"), BEGAN)
+    assert await watch.take(article(old, "two"), BEGAN + 71 * HOUR) == ()
+    [later] = await watch.take(article(old, "three"), BEGAN + 73 * HOUR)
+    assert later.story != first.story
+
+
 async def test_an_edited_article_stays_in_its_story(watch: Watch) -> None:
     [first] = await watch.take(article(LAUNCH[0]))
     rewritten = {**SANCTIONS[0], "title": "North Korea fires a missile; EU adopts sanctions against Russia"}

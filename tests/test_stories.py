@@ -28,6 +28,10 @@ TOLD = yaml.safe_load((REPOSITORY / "tests" / "stories.yaml").read_text())
 class Story:
     sketches: tuple[Sketch, ...]
 
+    @property
+    def first_seen(self) -> datetime:
+        return self.sketches[0].time
+
 
 @pytest.fixture(scope="session")
 def concepts(cache_home: object) -> Concepts:

@@ -48,11 +48,14 @@ class Told(Protocol):
     @property
     def sketches(self) -> Sequence[Sketch]: ...
 
+    @property
+    def first_seen(self) -> datetime: ...
+
 
 def decide(sketch: Sketch, story: Told, now: datetime, window: timedelta = WINDOW) -> Joined | Apart:
     """Say whether an article belongs to a story, by the sketch that it is most like; the first one can forbid it."""
     first = story.sketches[0]
-    if max(abs(sketch.time - first.time), now - first.time) > window:
+    if max(abs(sketch.time - first.time), now - story.first_seen) > window:
         return Apart(f"the story began more than {window.total_seconds() / 3600:g} hours away")
     verdicts = [compare(sketch, member, window) for member in story.sketches]
     if isinstance(verdicts[0], Apart) and conflict(sketch, first):
