@@ -91,15 +91,19 @@ async def test_a_story_tells_who_joined_and_why(stories: StoryStore) -> None:
     assert [sketch.language for sketch in kept.sketches] == ["en", "ko"]
 
 
-async def test_of_two_copies_at_one_moment_one_begins_the_story(stories: StoryStore) -> None:
-    sketch = sketch_of(TEXT)
-    states = [(await stories.look_up(sketch)).state for _ in range(5)]
+@pytest.mark.parametrize(
+    "sketches",
+    [[sketch_of(TEXT)] * 5, [sketch_of(language=language) for language in ("en", "ko", "id")]],
+    ids=["copies", "reports in several languages"],
+)
+async def test_of_two_reports_at_one_moment_one_begins_the_story(stories: StoryStore, sketches: list[Sketch]) -> None:
+    states = [(await stories.look_up(sketch)).state for sketch in sketches]
     begin = [
         stories.begin(story_id(str(number), "agency"), member_of(str(number)), sketch, state)
-        for number, state in enumerate(states)
+        for number, (sketch, state) in enumerate(zip(sketches, states, strict=True))
     ]
-    assert sorted(await asyncio.gather(*begin)) == [False, False, False, False, True]
-    assert len((await stories.look_up(sketch)).stories) == 1
+    assert sorted(await asyncio.gather(*begin)) == [False] * (len(sketches) - 1) + [True]
+    assert len((await stories.look_up(sketches[0])).stories) == 1
 
 
 async def test_the_first_article_seen_again_begins_its_story_no_second_time(stories: StoryStore) -> None:

@@ -26,12 +26,12 @@ _SKETCHES = 6  # of a story, each in another language
 _MEMBERS = 200  # kept of a story; its count goes on
 
 # Of all stories with a trace of the article those that have most; a trace of its text counts as three of its event.
-# The digest of the text's traces tells `_BEGIN` whether another article has changed them meanwhile.
+# The digest of the traces tells `_BEGIN` whether another article has changed them meanwhile.
 _LOOK_UP = """
 local texts, most, tally, seen, best = tonumber(ARGV[1]), tonumber(ARGV[2]), {}, {}, 0
 for i, numbers in ipairs(#KEYS > 0 and redis.call('MGET', unpack(KEYS)) or {}) do
   numbers = numbers or ''
-  if i <= texts then seen[i] = numbers end
+  seen[i] = numbers
   local worth = i <= texts and 3 or 1
   for at = 1, #numbers, 8 do
     local number = string.sub(numbers, at, at + 7)
@@ -73,10 +73,10 @@ local function trace(texts, number, lifetime)
   end
 end
 """
-# An article that two processes look up at one moment begins one story: the second is told to look again.
+# An event that two processes look up at one moment begins one story: the second is told to look again.
 _BEGIN = f"""{_TRACED}
 local seen = {{}}
-for i = 1, tonumber(ARGV[1]) do seen[i] = redis.call('GET', KEYS[i + 3]) or '' end
+for i = 4, #KEYS do seen[i - 3] = redis.call('GET', KEYS[i]) or '' end
 if redis.sha1hex(table.concat(seen, '|')) ~= ARGV[2] then return 0 end
 if redis.call('EXISTS', KEYS[1]) == 1 then return 1 end
 redis.call('HSET', KEYS[1], 'first', ARGV[6], 'seen', ARGV[8], 'last', ARGV[8], 'count', 1, 'sketch', ARGV[7])
@@ -137,7 +137,7 @@ class StoryStore:
 
     @translated
     async def begin(self, story_id: str, member: Member, sketch: Sketch, state: bytes) -> bool:
-        """Begin a story; False where another article that may be a near-copy came in between: then look up again."""
+        """Begin a story; False where another article that may be of it came in between: then look up again."""
         texts, events = traces(sketch)
         keys = [_story_key(story_id), _members_key(story_id), _document_key(member.source, member.document)]
         keys += [_TRACE + trace for trace in (*texts, *events)]
