@@ -74,6 +74,14 @@ async def test_the_likeliest_story_comes_first_and_few_are_compared(stories: Sto
     assert len(candidates) == 8
 
 
+async def test_of_stories_that_are_as_likely_the_latest_are_compared(stories: StoryStore) -> None:
+    numbers = [
+        await begun(stories, f"event {document}", sketch_of(number=str(100 + document))) for document in range(30)
+    ]
+    candidates = (await stories.look_up(sketch_of(language="ko", number="9"))).stories
+    assert [story.id for story in candidates] == numbers[:-9:-1]
+
+
 async def test_a_story_tells_who_joined_and_why(stories: StoryStore) -> None:
     number = await begun(stories, "a", sketch_of(TEXT))
     story = (await stories.look_up(sketch_of(TEXT))).stories[0]

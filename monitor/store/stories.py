@@ -25,23 +25,26 @@ _CANDIDATES = 8  # stories that are compared with an article
 _SKETCHES = 6  # of a story, each in another language
 _MEMBERS = 200  # kept of a story; its count goes on
 
-# Of all stories with a trace of the article those that have most; a trace of its text counts as three of its event.
+# Of all stories with a trace of the article those that have most, of equals the latest; a trace of its text counts as
+# three of its event.
 # The digest of the traces tells `_BEGIN` whether another article has changed them meanwhile.
 _LOOK_UP = """
-local texts, most, tally, seen, best = tonumber(ARGV[1]), tonumber(ARGV[2]), {}, {}, 0
+local texts, most, tally, latest, seen, best = tonumber(ARGV[1]), tonumber(ARGV[2]), {}, {}, {}, 0
 for i, numbers in ipairs(#KEYS > 0 and redis.call('MGET', unpack(KEYS)) or {}) do
   numbers = numbers or ''
   seen[i] = numbers
   local worth = i <= texts and 3 or 1
-  for at = 1, #numbers, 8 do
+  for at = #numbers - 7, 1, -8 do
     local number = string.sub(numbers, at, at + 7)
+    if not tally[number] then latest[#latest + 1] = number end
     local sum = (tally[number] or 0) + worth
     tally[number] = sum
     if sum > best then best = sum end
   end
 end
 local ranked = {}
-for number, sum in pairs(tally) do
+for _, number in ipairs(latest) do
+  local sum = tally[number]
   ranked[sum] = ranked[sum] or {}
   table.insert(ranked[sum], number)
 end
