@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import blake2b
-from itertools import islice, product
+from itertools import chain, islice, product
 
 from pydantic import BaseModel, ConfigDict
 
@@ -72,10 +72,12 @@ def traces(sketch: Sketch) -> tuple[list[bytes], list[bytes]]:
 
 
 def _clues(sketch: Sketch) -> Iterator[str]:
-    names = sorted(sketch.main_names)[:4] if sketch.cased else []
-    where = sorted((sketch.places | actors(sketch)) & sketch.main)[:4] or names
+    names = sorted(sketch.main_names)[:8] if sketch.cased else []
+    where = sorted((sketch.places | actors(sketch)) & sketch.main)[:4]
     what = sorted(topics(sketch) & sketch.main)[:4]
-    for one, other in product(where, (*what, *sorted(sketch.numbers)[:8])):
+    numbers = sorted(sketch.numbers)[:8]
+    for one, other in chain(product(where, (*what, *numbers)), product(what, names)):
         yield f"{one} + {other}"
-    for one, other in product(what, names):
-        yield f"{one} + {other}"
+    if not where:
+        for one, other in product(names, numbers):
+            yield f"{one} + {other}"
