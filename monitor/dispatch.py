@@ -20,7 +20,7 @@ from monitor.store.silences import SilenceStore
 
 log = logging.getLogger(__name__)
 
-_BATCH = 50
+_BATCH = 100
 
 
 class Dispatcher:
@@ -77,7 +77,8 @@ class Dispatcher:
         heard, plan = audible(alerts, silences=silences, rules=self._inhibit, sources=sources, now=now)
         plan.suppressed += waiting
         reached = nodes_for(heard, self._tree)
-        for node_id, kept in (await self._routes.load([*reached, *late])).items():
+        come_to = dict.fromkeys(late, ()) | {node_id: come for node_id, (_, come) in reached.items()}
+        for node_id, kept in (await self._routes.load(come_to)).items():
             node, come = reached.get(node_id, (None, []))
             node = node or (node_of(kept.state, self._nodes, self._tree) if kept.state else None)
             if node:

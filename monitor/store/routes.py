@@ -2,16 +2,18 @@
 
 All that one step of dispatch changes is one write, which is refused where another process has changed a state
 meanwhile: whatever was decided is decided again then.
+
+What a route has sent of each alert stands apart from its state, which so stays as small as what waits there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from monitor.alerts.groups import Hold, RouteState, hold
+from monitor.alerts.groups import Hold, RouteState, Sent, hold
 from monitor.alerts.plan import NEVER, Suppressed, node_of
 from monitor.alerts.routing import Node, nodes_of
 from monitor.models import Alert
@@ -25,19 +27,19 @@ LEDGER = f"{PREFIX}ledger"
 LEDGER_KEPT = 100_000  # entries, or some more
 _FORGOTTEN_AFTER = int(timedelta(days=30).total_seconds() * 1000)  # milliseconds, of a route where nothing waits
 
-# KEYS: the alerts, the due times, the ledger, the sources, the states, the outboxes.
-# ARGV: the group; how many messages, states, deliveries, entries, sources; then each of them.
+# KEYS: the alerts, the due times, the ledger, the sources, the states, the outboxes, what was sent.
+# ARGV: the group; how many messages, states, deliveries, entries, sources, sent; then each of them.
 _COMMIT = f"""
-local at = 7
+local at = 8
 local function take() at = at + 1 return ARGV[at - 1] end
 local messages, states, deliveries = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local entries, sources = tonumber(ARGV[5]), tonumber(ARGV[6])
+local entries, sources, sent = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 for i = 1, messages do
-  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[6 + i], ARGV[6 + i], 1) == 0 then return 0 end
+  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[7 + i], ARGV[7 + i], 1) == 0 then return 0 end
 end
 for i = 1, states do
   local version = string.match(redis.call('GETRANGE', KEYS[4 + i], 0, 20), '^%d+') or '0'
-  if version ~= ARGV[6 + messages + 4 * i - 2] then return 0 end
+  if version ~= ARGV[7 + messages + 4 * i - 2] then return 0 end
 end
 for i = 1, messages do redis.call('XACK', KEYS[1], ARGV[1], take()) end
 for i = 1, states do
@@ -53,6 +55,7 @@ for i = 1, sources do
   local alert, body = take(), take()
   if body == '' then redis.call('HDEL', KEYS[4], alert) else redis.call('HSET', KEYS[4], alert, body) end
 end
+for i = 1, sent do redis.call('SET', KEYS[4 + states + deliveries + i], take(), 'PX', {_FORGOTTEN_AFTER}) end
 return 1
 """
 
@@ -124,13 +127,19 @@ class RouteStore:
         return [(NEVER if score == inf else datetime.fromtimestamp(score, UTC), node) for node, score in found]
 
     @translated
-    async def load(self, nodes: Iterable[str]) -> Mapping[str, Kept]:
-        """The states of nodes."""
-        wanted = list(dict.fromkeys(nodes))
-        if missing := [node for node in wanted if node not in self._known]:
-            for node, text in zip(missing, await self._client.mget([_STATE + node for node in missing]), strict=True):
-                self._known[node] = _kept(text)
-        return {node: self._known[node] for node in wanted}
+    async def load(self, nodes: Mapping[str, Sequence[Alert]]) -> Mapping[str, Kept]:
+        """The states of nodes, with what each has sent of these alerts and of those that wait there."""
+        missing = [node for node in nodes if node not in self._known]
+        asked = [(node, alert.id) for node, alerts in nodes.items() for alert in alerts]
+        keys = [*(_STATE + node for node in missing), *(_sent_key(*each) for each in asked)]
+        texts = await self._client.mget(keys) if keys else []
+        self._known |= {node: _kept(text) for node, text in zip(missing, texts, strict=False)}
+        found: dict[str, dict[str, Sent]] = {node: {} for node in nodes}
+        for (node, alert), text in zip(asked, texts[len(missing) :], strict=True):
+            if text:
+                found[node][alert] = Sent.model_validate_json(text)
+        self._known |= {node: _remembering(self._known[node], sent) for node, sent in found.items() if sent}
+        return {node: self._known[node] for node in nodes}
 
     @translated
     async def sources(self) -> Sequence[Alert]:
@@ -139,22 +148,37 @@ class RouteStore:
 
     async def commit(self, messages: Sequence[Received], step: Step) -> bool:
         """Write all that a step changes and settle its messages, as one; False where it has to be decided again."""
-        states = [(node, self._known[node].version, *changed) for node, changed in step.states.items()]
-        keys = [_DUE, LEDGER, _SOURCES, *(_STATE + node for node in step.states)]
+        states = {node: _without_sent(state) for node, (state, _) in step.states.items()}
+        sent = {key: each for node, (state, _) in step.states.items() for key, each in self._new(node, state)}
+        keys = [_DUE, LEDGER, _SOURCES, *(_STATE + node for node in states)]
         keys += [outbox_key(delivery.notification.receiver) for delivery in step.deliveries]
-        sizes = [messages, states, step.deliveries, step.entries, step.sources]
+        sizes = [messages, states, step.deliveries, step.entries, step.sources, sent]
         arguments = [*(str(len(each)) for each in sizes), *(message.id for message in messages)]
-        for node, version, state, due in states:
-            arguments += [node, str(version), state.model_dump_json() if state else "", _score(due)]
+        for node, state in states.items():
+            body = state.model_dump_json() if state else ""
+            arguments += [node, str(self._known[node].version), body, _score(step.states[node][1])]
         arguments += [each.model_dump_json() for each in (*step.deliveries, *step.entries)]
         for alert, source in step.sources.items():
             arguments += [alert, source.model_dump_json() if source else ""]
-        done = await self._alerts.settle(_COMMIT, keys, arguments)
-        for node, version, state, _ in states:
-            self._known[node] = Kept(version + 1 if state else 0, state)
-            if not done:
-                del self._known[node]
+        arguments += [each.model_dump_json() for each in sent.values()]
+        done = await self._alerts.settle(_COMMIT, [*keys, *sent], arguments)
+        for node, state in states.items():
+            before = self._known.pop(node)
+            if done:
+                self._known[node] = Kept(before.version + 1 if state else 0, state)
         return done
+
+    def _new(self, node: str, state: RouteState | None) -> Iterator[tuple[str, Sent]]:
+        """What a route has sent in this step, by where that is kept."""
+        known = self._known[node].state
+        before = known.sent if known else {}
+        for alert, sent in state.sent.items() if state else ():
+            if before.get(alert) != sent:
+                yield _sent_key(node, alert), sent
+
+
+def _sent_key(node: str, alert: str) -> str:
+    return f"{PREFIX}sent:{node}:{alert}"
 
 
 def _kept(text: str | None) -> Kept:
@@ -163,6 +187,18 @@ def _kept(text: str | None) -> Kept:
         return Kept(int(version), RouteState.model_validate_json(body) if body else None)
     except ValidationError:  # of a version of monitor to come
         return Kept(int(version))
+
+
+def _remembering(kept: Kept, sent: dict[str, Sent]) -> Kept:
+    state = kept.state
+    return Kept(kept.version, state.model_copy(update={"sent": state.sent | sent})) if state else kept
+
+
+def _without_sent(state: RouteState | None) -> RouteState | None:
+    """The state as it is kept: of alerts that do not wait, what was sent stands elsewhere."""
+    if state is None:
+        return None
+    return state.model_copy(update={"sent": {name: each for name, each in state.sent.items() if name in state.waiting}})
 
 
 def _score(due: datetime | None) -> str:
@@ -174,7 +210,7 @@ def _score(due: datetime | None) -> str:
 async def waiting(store: Store, tree: Node, now: datetime) -> Sequence[tuple[Alert, RouteState, Hold]]:
     """The alerts that routes hold, with what holds each and until when; raises StoreError."""
     routes, nodes = RouteStore(store, AlertStream(store)), {node.id: node for node in nodes_of(tree)}
-    kept = (await routes.load([node for _, node in await routes.due()])).values()
+    kept = (await routes.load({node: () for _, node in await routes.due()})).values()
     states = [(each.state, node_of(each.state, nodes, tree)) for each in kept if each.state]
     return [
         (each.alert, state, held)
