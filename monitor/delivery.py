@@ -3,22 +3,59 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
 from monitor.alerts.retry import Bury, Circuit, RetryPolicy, judge
-from monitor.errors import NotifyError, TemporaryError
+from monitor.errors import NotifyError, StoreError, TemporaryError
 from monitor.models import Notification
 from monitor.notifiers import Notifier
-from monitor.store.outbox import Delivery, Outbox, Received
+from monitor.store.outbox import Delivery, Outbox, Received, Sending
 
 log = logging.getLogger(__name__)
 
-_BATCH = 10
+_BATCH = 100
+_AHEAD = 20  # sendings that may be ahead of what is settled: as many may be repeated after a crash
 _SEND_DEADLINE = 60.0  # seconds; a notifier that takes longer is given up for now
 _DEATHS = 3  # of processes, while they sent one message, after which it is the message
+
+
+class _Settling:
+    """Settles what was sent while the next is being sent; what gathers meanwhile is settled together.
+
+    What could not be settled for lack of Redis is kept, and settled before anything else is sent.
+    """
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._gathered: list[Sending] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def add(self, sending: Sending) -> None:
+        """Settle a sending soon; waits where too many are not settled yet. Raises StoreError."""
+        self._gathered.append(sending)
+        if self._task is None or self._task.done() or len(self._gathered) >= _AHEAD:
+            await self.so_far()
+        if self._task is None and self._gathered:
+            self._task = asyncio.create_task(self._settle())
+
+    async def so_far(self) -> None:
+        """Wait for what is being settled; raises StoreError."""
+        task, self._task = self._task, None
+        if task:
+            await task
+
+    async def all(self) -> None:
+        """Settle all; raises StoreError."""
+        await self.so_far()
+        await self._settle()
+
+    async def _settle(self) -> None:
+        while sendings := self._gathered[:_AHEAD]:
+            await self._outbox.sent(sendings)
+            del self._gathered[: len(sendings)]
 
 
 class Deliverer:
@@ -32,6 +69,7 @@ class Deliverer:
         self._notifier = notifier
         self._now = now
         self._policy = policy
+        self._settling = _Settling(outbox)
         self._circuit = Circuit()
         self._pace = timedelta(seconds=getattr(notifier, "pace", 0.0))
         self._next = datetime.min.replace(tzinfo=UTC)  # when the pace allows another message
@@ -40,19 +78,27 @@ class Deliverer:
     async def step(self, block: timedelta | None = timedelta(seconds=1)) -> int:
         """Deliver what there is, waiting up to `block` for it; returns how much. Raises StoreError."""
         try:
+            await self._settling.all()  # what could not be settled when Redis was down
             await self._outbox.bring_back(self._now())
             if rest := self._circuit.wait(self._now()):
                 await asyncio.sleep(min(rest, block or timedelta()).total_seconds())
                 return 0
-            received = await self._outbox.receive(_BATCH, block)
-            for number, message in enumerate(received):
-                if self._circuit.wait(self._now()):
-                    self._outbox.again()
-                    return number
-                await self._deliver(message)
-        except BaseException:
+            delivered = await self._deliver_all(await self._outbox.receive(_BATCH, block))
+            await self._settling.all()
+        except BaseException as error:
             self._outbox.again()
+            if not isinstance(error, StoreError):
+                await self._settling.all()
             raise
+        return delivered
+
+    async def _deliver_all(self, received: Sequence[Received]) -> int:
+        """Deliver one after the other, as long as the receiver takes any; returns how many."""
+        for number, message in enumerate(received):
+            if self._circuit.wait(self._now()):
+                self._outbox.again()
+                return number
+            await self._deliver(message)
         return len(received)
 
     async def _deliver(self, message: Received) -> None:
@@ -74,15 +120,17 @@ class Deliverer:
         if failure:
             await self._settle_failure(message, delivery.model_copy(update={"attempts": attempt}), failure)
         else:
-            await self._outbox.sent(message, delivery, receipt, self._now())
+            await self._settling.add(Sending(message, delivery, receipt, self._now()))
             log.debug("delivered receiver=%s key=%s attempt=%d", self.receiver, delivery.notification.key, attempt)
 
     async def _send(self, notification: Notification) -> tuple[Exception | None, str | None]:
         """Send at the receiver's pace; returns what went wrong, if anything did, and the receipt."""
         if notification.kind != "alert":
+            await self._settling.all()  # the receipt may be that of the message before
             known = await self._outbox.receipts([alert.id for alert in notification.alerts])
             notification = notification.model_copy(update={"receipts": known})
-        await asyncio.sleep(max(self._next - self._now(), timedelta()).total_seconds())
+        if (wait := self._next - self._now()) > timedelta():
+            await asyncio.sleep(wait.total_seconds())
         self._next = self._now() + self._pace
         try:
             async with asyncio.timeout(_SEND_DEADLINE):

@@ -17,7 +17,7 @@ _KEPT = timedelta(days=7)  # how long dispatched alerts stay in their stream, to
 _TOLD_KEPT = 30 * 86_400_000  # milliseconds, as long as alerts grow
 DEAD = f"{PREFIX}dead"
 
-# What each receiver was told of an alert, and how: `told` keys follow from the third on, `receipt` keys after them.
+# What each receiver was told of an alert, and how: `told` keys follow from the third on.
 _TELL = f"""
 local function tell(first, count, text)
   for i = first, first + count - 1 do
@@ -28,9 +28,23 @@ end
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('XDEL', KEYS[1], ARGV[2])
 """
-_SENT = f"""{_TELL}
-tell(2, tonumber(ARGV[5]), ARGV[4])
-for i = 2 + ARGV[5], #KEYS do redis.call('SET', KEYS[i], ARGV[i + 4 - ARGV[5]], 'NX', 'PX', {_TOLD_KEPT}) end
+# Any number of messages: ARGV[3] on are of each its id, what is said, how many `told` keys it has, and the receipt; its
+# `receipt` keys follow them where there is one.
+_SENT = f"""
+local key, at = 2, 3
+while ARGV[at] do
+  local id, said, count, receipt = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3]
+  local ours = redis.call('XACK', KEYS[1], ARGV[1], id) == 1
+  if ours then redis.call('XDEL', KEYS[1], id) end
+  for i = key, key + count - 1 do
+    if ours then
+      redis.call('HSET', KEYS[i], ARGV[2], said)
+      redis.call('PEXPIRE', KEYS[i], {_TOLD_KEPT})
+      if receipt ~= '' then redis.call('SET', KEYS[i + count], receipt, 'NX', 'PX', {_TOLD_KEPT}) end
+    end
+  end
+  key, at = key + (receipt == '' and count or 2 * count), at + 4
+end
 return 1
 """
 _LATER = f"""{_TELL}
@@ -72,6 +86,16 @@ class Received:
     id: str
     body: str
     number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A delivery that was sent, from which message of the outbox, when, and what its notifier returned."""
+
+    message: Received
+    delivery: Delivery
+    receipt: str | None
+    at: datetime
 
 
 def outbox_key(receiver: str) -> str:
@@ -128,13 +152,15 @@ class Outbox(Stream):
     async def receive(self, count: int, block: timedelta | None = None) -> list[Received]:
         return [Received(identifier, fields["delivery"]) for identifier, fields in await self.read(count, block)]
 
-    async def sent(self, message: Received, delivery: Delivery, receipt: str | None, now: datetime) -> None:
-        """Settle a message; `receipt` is what its notifier returned. Of an alert the first one is kept."""
-        told = self._told_keys(delivery)
-        keys = [*told, *(map(self._receipt_key, _alerts(delivery)) if receipt else ())]
-        said = f"sent {now:%Y-%m-%d %H:%M:%S} UTC, attempt {delivery.attempts + 1}, key {delivery.notification.key}"
-        receipts = [receipt] * len(told) if receipt else []
-        await self.settle(_SENT, keys, [message.id, self._receiver, said, str(len(told)), *receipts])
+    async def sent(self, sendings: Sequence[Sending]) -> None:
+        """Settle what was sent; of each alert the first receipt is kept. Done again, it does nothing."""
+        keys, arguments = [], [self._receiver]
+        for each in sendings:
+            told, key = self._told_keys(each.delivery), each.delivery.notification.key
+            keys += [*told, *(map(self._receipt_key, _alerts(each.delivery)) if each.receipt else ())]
+            said = f"sent {each.at:%Y-%m-%d %H:%M:%S} UTC, attempt {each.delivery.attempts + 1}, key {key}"
+            arguments += [each.message.id, said, str(len(told)), each.receipt or ""]
+        await self.settle(_SENT, keys, arguments)
 
     @translated
     async def receipts(self, alerts: Sequence[str]) -> dict[str, str]:
