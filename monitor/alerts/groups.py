@@ -103,9 +103,10 @@ def after(state: RouteState, alert: Alert, node: Node, now: datetime) -> RouteSt
 
 def _group(alert: Alert, node: Node) -> str:
     """What an alert shares with its group. Of what grows with a story, its first article's counts."""
-    values: dict[str, str] = {label: "\n".join(sorted(found)) for label, found in labels(alert).items()}
-    values |= {"alert": alert.id, "story": alert.story or alert.id}
+    values: dict[str, str] = {"alert": alert.id, "story": alert.story or alert.id}
     values |= {"source": alert.source, "language": alert.language or ""}
+    seen = labels(alert)
+    values |= {key: "\n".join(sorted(seen[key])) for key in seen if key in node.timing.group_by and key not in values}
     return digest(*(values[key] for key in node.timing.group_by))
 
 

@@ -15,6 +15,8 @@ Step = Literal["waits", "raised", "updated"]
 
 def grown(members: Sequence[Alert]) -> Alert:
     """The alert of its members: what the first says of itself, and the documents, sources, languages of them all."""
+    if len(members) == 1:
+        return members[0]
     seen = [time for member in members for time in (member.first_seen, member.last_seen) if time]
     return members[0].model_copy(
         update={
