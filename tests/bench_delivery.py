@@ -155,9 +155,15 @@ BYTES = {  # of an alert as it is published, and of its delivery
 }
 
 
+async def empty(url: str) -> None:
+    async with redis.asyncio.Redis.from_url(url) as client:
+        await client.flushall()
+
+
 async def throughput(way: Way, url: str) -> float:
     """Alerts a second from the first write to the last alert sent, while all three parts are busy."""
     sent = Sent(ALERTS)
+    await empty(url)
     async with way(url, sent) as publish:
         began = time.perf_counter()
         for start in range(0, ALERTS, A_POLL):
@@ -169,6 +175,7 @@ async def throughput(way: Way, url: str) -> float:
 async def latency(way: Way, url: str) -> float:
     """The 99th of 100 seconds from before its write until an alert is sent, where they come one at a time."""
     sent = Sent(PACED)
+    await empty(url)
     async with way(url, sent) as publish:
         due = time.perf_counter()
         for each in MADE[:PACED]:
@@ -180,16 +187,11 @@ async def latency(way: Way, url: str) -> float:
     return statistics.quantiles(sent.latencies, n=100)[98]
 
 
-async def emptied(url: str) -> None:
-    async with redis.asyncio.Redis.from_url(url) as client:
-        await client.flushall()
-
-
 async def compared(figure: Callable[[Way, str], Awaitable[float]], url: str) -> tuple[float, float]:
     """The median of monitor's figure, and of its ratio to the reference measured beside it."""
     figures = []
     for _ in range(ROUNDS):
-        ours, bare = [(await emptied(url), await figure(way, url))[1] for way in (monitors, bares)]
+        ours, bare = [await figure(way, url) for way in (monitors, bares)]
         figures.append((ours, ours / bare))
     return statistics.median(ours for ours, _ in figures), statistics.median(ratio for _, ratio in figures)
 
