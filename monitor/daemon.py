@@ -24,9 +24,10 @@ from monitor.supervise import Troubles, end, keep_going
 log = logging.getLogger(__name__)
 
 # Seconds; together they stay below the ten that a stop may take.
-_POLLS_END_WITHIN = 3.5
-_LOOPS_END_WITHIN = 1.5
-_DRAINED_WITHIN = 1.5
+_POLLS_END_WITHIN = 3.0
+_SENDS_BEGIN_WITHIN = 1.5
+_SENDS_END_WITHIN = 3.5
+_SIGNED_OFF_WITHIN = 0.5
 _POLLS_AT_ONCE = 20
 
 
@@ -63,6 +64,10 @@ class Daemon:
     async def run(self, stop: asyncio.Event) -> None:
         """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
         schedule = Schedule(self._poller.poll, self._troubles)
+        try:
+            await self._take_over()  # before anybody waits for what is new
+        except StoreError as error:
+            self._troubles.say(error)
         loops = [asyncio.create_task(loop) for loop in (*self._upkeep(), *self._flows())]
         schedule.start(await self._first_polls())
         await stop.wait()
@@ -95,13 +100,20 @@ class Daemon:
         return sum([await outbox.waiting() for outbox in self._outboxes.values()])
 
     async def _wind_up(self, loops: list[asyncio.Task[None]]) -> None:
-        """Let the loops end, deliver what was read already, and sign off."""
+        """Let the loops end, deliver what there is, and sign off; nothing that is being sent is cut short."""
         self._ending.set()
-        await end(loops, _LOOPS_END_WITHIN)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for deliverer in self._deliverers:
+            loop.call_later(_SENDS_BEGIN_WITHIN, deliverer.halt)
+        await end(loops, _SENDS_END_WITHIN)
         try:
-            async with asyncio.timeout(_DRAINED_WITHIN):
+            async with asyncio.timeout_at(began + _SENDS_END_WITHIN):
                 await self._drain()
+                rest = any([await stream.unsettled() for stream in self._streams])
         except (StoreError, TimeoutError):
+            rest = True
+        if rest:
             log.warning("stopped before everything was delivered; the rest is sent after the next start")
         await self._sign_off()
 
@@ -146,26 +158,29 @@ class Daemon:
     async def _show_life(self) -> None:
         """Renew our lease, and take over from those whose lease has ended."""
         await self._store.sign_of_life()
-        for stream in self._streams:
-            await stream.take_over()
+        await self._take_over()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), self._store.lease.total_seconds() / 4)
 
-    async def _drain(self) -> None:
-        """Dispatch and deliver until nothing is left that could be delivered now."""
+    async def _take_over(self) -> None:
         for stream in self._streams:
             await stream.take_over()
+
+    async def _drain(self) -> None:
+        """Dispatch and deliver until nothing is left that could be delivered now."""
+        await self._take_over()
         while await self._dispatcher.step(None):
             pass
         await asyncio.gather(*map(_exhaust, self._deliverers))
 
     async def _sign_off(self) -> None:
         try:
-            for stream in self._streams:
-                await stream.sign_off()
-            await self._store.sign_off()
-        except StoreError as error:
-            log.warning("%s", error)
+            async with asyncio.timeout(_SIGNED_OFF_WITHIN):
+                for stream in self._streams:
+                    await stream.sign_off()
+                await self._store.sign_off()
+        except (StoreError, TimeoutError) as error:
+            log.warning("could not sign off; what was begun here is taken up after the lease: %s", error)
 
     async def _revive(self) -> None:
         if self._server:

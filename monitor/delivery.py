@@ -74,6 +74,11 @@ class Deliverer:
         self._pace = timedelta(seconds=getattr(notifier, "pace", 0.0))
         self._next = datetime.min.replace(tzinfo=UTC)  # when the pace allows another message
         self._chance = random.Random()  # noqa: S311 - jitter is no secret
+        self._halted = False
+
+    def halt(self) -> None:
+        """Begin to send nothing more; what is being sent comes to its end."""
+        self._halted = True
 
     async def step(self, block: timedelta | None = timedelta(seconds=1)) -> int:
         """Deliver what there is, waiting up to `block` for it; returns how much. Raises StoreError."""
@@ -83,7 +88,7 @@ class Deliverer:
             if rest := self._circuit.wait(self._now()):
                 await asyncio.sleep(min(rest, block or timedelta()).total_seconds())
                 return 0
-            delivered = await self._deliver_all(await self._outbox.receive(_BATCH, block))
+            delivered = 0 if self._halted else await self._deliver_all(await self._outbox.receive(_BATCH, block))
             await self._settling.all()
         except BaseException as error:
             self._outbox.again()
@@ -93,9 +98,9 @@ class Deliverer:
         return delivered
 
     async def _deliver_all(self, received: Sequence[Received]) -> int:
-        """Deliver one after the other, as long as the receiver takes any; returns how many."""
+        """Deliver one after the other, until halted or the receiver is to be spared; returns how many."""
         for number, message in enumerate(received):
-            if self._circuit.wait(self._now()):
+            if self._halted or self._circuit.wait(self._now()):
                 self._outbox.again()
                 return number
             await self._deliver(message)
