@@ -35,7 +35,7 @@ from tests.bench import report
 
 ALERTS, A_POLL = 3_000, 10  # alerts of a round, and how many of them one poll publishes
 PACED, EVERY = 800, 0.004  # alerts of a round in which one comes at a time, and the seconds between them
-AT_ONCE = 50  # messages that are read at once
+AT_ONCE = 100  # messages that are read at once
 ROUNDS = 5
 FEED = "https://agency.example/feed"
 
@@ -108,42 +108,51 @@ async def monitors(url: str, sent: Sent) -> AsyncIterator[Publish]:
     await store.close()
 
 
-@asynccontextmanager
-async def bares(url: str, sent: Sent) -> AsyncIterator[Publish]:
-    """The reference; `bytes_of` is worked out before anything is timed."""
-    client: Any = redis.asyncio.Redis.from_url(url)
-    for stream in ("bare:alerts", "bare:outbox"):
-        await client.xgroup_create(stream, "group", id="0", mkstream=True)
+class Bare:
+    """The reference: what goes through the streams was worked out before anything is timed."""
 
-    async def read(stream: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        answer = await client.xreadgroup("group", "bench", {stream: ">"}, AT_ONCE, 1000)
-        return answer[0][1] if answer else []
+    def __init__(self, url: str, sent: Sent) -> None:
+        self.client: Any = redis.asyncio.Redis.from_url(url)
+        self._sent = sent
 
-    async def relay() -> None:
-        async with client.pipeline(transaction=False) as pipe:
-            for identifier, fields in await read("bare:alerts"):
+    async def begin(self) -> None:
+        for stream in ("bare:alerts", "bare:outbox"):
+            await self.client.xgroup_create(stream, "group", id="0", mkstream=True)
+
+    async def publish(self, alerts: Sequence[Alert]) -> None:
+        async with self.client.pipeline(transaction=False) as pipe:
+            for each in alerts:
+                pipe.xadd("bare:alerts", {"alert": BYTES[each.document][0], "document": each.document})
+            await pipe.execute()
+
+    async def relay(self) -> None:
+        async with self.client.pipeline(transaction=False) as pipe:
+            for identifier, fields in await self._read("bare:alerts"):
                 document = fields[b"document"]
                 pipe.xadd("bare:outbox", {"delivery": BYTES[document.decode()][1], "document": document})
                 pipe.xack("bare:alerts", "group", identifier)
             await pipe.execute()
 
-    async def deliver() -> None:
-        async with client.pipeline(transaction=False) as pipe:
-            for identifier, fields in await read("bare:outbox"):
-                sent.take(fields[b"document"].decode())
+    async def deliver(self) -> None:
+        async with self.client.pipeline(transaction=False) as pipe:
+            for identifier, fields in await self._read("bare:outbox"):
+                self._sent.take(fields[b"document"].decode())
                 pipe.xack("bare:outbox", "group", identifier)
                 pipe.xdel("bare:outbox", identifier)
             await pipe.execute()
 
-    async def publish(alerts: Sequence[Alert]) -> None:
-        async with client.pipeline(transaction=False) as pipe:
-            for each in alerts:
-                pipe.xadd("bare:alerts", {"alert": BYTES[each.document][0], "document": each.document})
-            await pipe.execute()
+    async def _read(self, stream: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        answer = await self.client.xreadgroup("group", "bench", {stream: ">"}, AT_ONCE, 1000)
+        return answer[0][1] if answer else []
 
-    async with running(relay, deliver):
-        yield publish
-    await client.aclose()
+
+@asynccontextmanager
+async def bares(url: str, sent: Sent) -> AsyncIterator[Publish]:
+    bare = Bare(url, sent)
+    await bare.begin()
+    async with running(bare.relay, bare.deliver):
+        yield bare.publish
+    await bare.client.aclose()
 
 
 Way = Callable[[str, Sent], Any]

@@ -62,7 +62,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # whoever asked has died meanwhile: the request never came
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         reply = self.site.reply_to(Request(self.command, self.path, headers, body))
         if reply.wait:

@@ -1,0 +1,83 @@
+"""`monitor run` in a child process that has no feeds but publishes alerts, and may kill itself at its n-th step.
+
+Everything but polling is the daemon's own: its start, dispatch, delivery, signals and end. A child is forked from a
+process that has imported it all, so that hundreds of lives take seconds. In the place of each feed stands a sheaf of
+alerts that is published and marked as handled in one write, once, as a poll does it.
+"""
+
+import logging
+import multiprocessing
+import os
+from datetime import datetime, timedelta
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from monitor import app, config, notifiers
+from monitor.config import FeedConfig
+from monitor.http import Http
+from monitor.matching.matcher import Matcher
+from monitor.rules.lexicon import Lexicon
+from monitor.store.feeds import FeedStore
+from monitor.store.redis import Stream
+from monitor.store.routes import RouteStore
+from tests.alerting import alert
+from tests.crashing import Steps
+
+SHEAF = 10  # alerts that one poll publishes
+_DONE = b"done"
+_MATCHER = Matcher([], Lexicon([]))
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.mortal"])
+
+
+class Press:
+    """What stands in the poller's place: a feed is a sheaf of alerts."""
+
+    archive = None
+
+    def __init__(self, http: Http, reader: object, feeds: FeedStore, **_: object) -> None:
+        self._feeds = feeds
+
+    async def first_polls(self, feeds: tuple[FeedConfig, ...]) -> list[tuple[FeedConfig, datetime]]:
+        began = app.now()
+        return [(feed, began + number * timedelta(milliseconds=2)) for number, feed in enumerate(feeds)]
+
+    async def poll(self, feed: FeedConfig) -> datetime | None:
+        """Publish a sheaf that was not published yet; one that another process has may be had soon."""
+        claim = await self._feeds.claim(feed.url)
+        if not claim.ours:
+            return app.now() + timedelta(seconds=0.3)
+        if claim.state != _DONE:
+            first = int(feed.url.rpartition("/")[2]) * SHEAF
+            alerts = [alert(number) for number in range(first, first + SHEAF)]
+            await self._feeds.write(feed.url, _DONE, alerts, done=True)
+        return app.now() + timedelta(days=1)
+
+
+def live(file: Path, log: Path, last: int) -> ForkServerProcess:
+    """Begin a life that ends at its `last` step of dispatch and delivery; with 0 it goes on until it is ended."""
+    process = _CONTEXT.Process(target=_live, args=(file, log, last), daemon=True)
+    process.start()
+    return process
+
+
+def _live(file: Path, log: Path, last: int) -> None:
+    logging.basicConfig(filename=log, format="%(levelname)s %(name)s %(message)s", level=logging.INFO)
+    app.Poller = Press  # type: ignore[assignment,misc]
+    app.matcher_of = lambda _: _MATCHER  # nothing is matched, and compiling the lexicon takes longer than many a life
+    if last:
+        steps: Any = Steps(last)
+        for owner, name in _STEPS:
+            steps.around(owner, name)
+    os._exit(app.run(config.load(file, notifiers.options_of), once=False))
+
+
+# The moments before and after each of these are steps.
+_STEPS = [
+    (FeedStore, "write"),
+    (Stream, "read"),
+    (Stream, "settle"),
+    (RouteStore, "load"),
+    (Http, "_exchange"),
+]
