@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # Seconds; together they stay below the ten that a stop may take.
 _POLLS_END_WITHIN = 3.0
-_SENDS_BEGIN_WITHIN = 1.5
+_SENDS_BEGIN_WITHIN = 1.0
 _SENDS_END_WITHIN = 3.5
 _SIGNED_OFF_WITHIN = 0.5
 _POLLS_AT_ONCE = 20

@@ -14,7 +14,7 @@ import redis
 
 from monitor.store.redis import ALIVE
 from tests.daemon import configure, received
-from tests.mortal import SHEAF, live
+from tests.mortal import SHEAF, Life, live
 from tests.site import Reply, Site, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -72,12 +72,12 @@ def test_200_kills_lose_nothing_and_repeat_only_what_was_in_flight(tmp_path: Pat
     config, chance = prepare(tmp_path, site, redis_url), random.Random(6)
     kills = 0
     for _ in range(200):
-        kills += ended(live(config, tmp_path / "log", chance.randint(1, 80))) == -signal.SIGKILL
+        kills += ended(live(config, tmp_path / "log", Life(chance.randint(1, 80)))) == -signal.SIGKILL
         end_leases(redis_url)
     assert kills == 200, "all of them before the work was done"
     before = len(keys(site))
     assert 1_000 < before < ALERTS, "they fell into the work"
-    all_arrive(site, lambda: live(config, tmp_path / "log", 0))
+    all_arrive(site, lambda: live(config, tmp_path / "log"))
     repeats = len(site.asked("/hook")) - ALERTS
     print(f"{repeats} of {ALERTS} repeated by {kills} kills, {before} delivered before the last")
     assert 0 < repeats <= AHEAD * kills
@@ -86,16 +86,16 @@ def test_200_kills_lose_nothing_and_repeat_only_what_was_in_flight(tmp_path: Pat
 
 def test_50_stops_lose_and_repeat_nothing(tmp_path: Path, site: Site, redis_url: str) -> None:
     config, chance = prepare(tmp_path, site, redis_url), random.Random(8)
-    site.replies["/hook"] = lambda _: Reply(wait=lambda: time.sleep(chance.uniform(0, 0.08)))
+    site.replies["/hook"] = lambda _: Reply(wait=lambda: time.sleep(chance.uniform(0, 0.06)))
     longest = 0.0
     for _ in range(50):
         before = len(site.asked("/hook"))
-        life = live(config, tmp_path / "log", 0)
+        life = live(config, tmp_path / "log")
         wait_until(lambda: len(site.asked("/hook")) >= min(before + chance.randint(1, 9), ALERTS))  # noqa: B023
         longest = max(longest, stopped(life))
     print(f"{len(keys(site))} delivered by 50 lives, the longest end took {longest:.1f} s")
     assert longest < 10
     site.replies["/hook"] = Reply()
-    all_arrive(site, lambda: live(config, tmp_path / "log", 0))
+    all_arrive(site, lambda: live(config, tmp_path / "log"))
     assert set(documents(site).values()) == {1}, "0 repeated"
     assert "Traceback" not in (tmp_path / "log").read_text()
