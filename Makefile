@@ -27,6 +27,7 @@ bench: $(VENV)/installed-test
 	@$(BIN)/python -m tests.bench_polling
 	@$(BIN)/python -m tests.bench_stories
 	@$(BIN)/python -m tests.bench_articles
+	@$(BIN)/python -m tests.bench_delivery
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
