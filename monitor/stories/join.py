@@ -21,6 +21,8 @@ _ENOUGH = 0.55
 _WEIGHTS = {"topics": 0.3, "places": 0.3, "names": 0.2, "numbers": 0.1, "time": 0.1}
 _UNKNOWN = 0.4  # what a part counts that one of the two articles says nothing of
 _MAGNITUDES_APART = 0.5  # agencies differ by less about one earthquake
+_TOPICS_APART = 0.5  # two statements of one minister share but his office
+_FORM = 3  # numbers, from which on a text that has none of them in common is a form that is filled in daily
 _NAMES_APART = 0.34  # one name in three may be the town's
 _HEADLINE = 4  # words, from which on a headline tells an event
 
@@ -67,11 +69,8 @@ def compare(one: Sketch, other: Sketch, window: timedelta = WINDOW) -> Joined | 
     """Say whether two articles tell of the same event."""
     if reason := conflict(one, other):
         return Apart(reason)
-    alike = similarity(one.signature, other.signature)
-    if alike >= NEAR_COPY:
-        return Joined("near-copy", alike, {"text": alike})
-    if (alike := _headlines_alike(one, other)) >= NEAR_COPY:
-        return Joined("near-copy of the headline", alike, {"headline": alike})
+    if copied := _copied(one, other):
+        return copied
     known = {name: part for name, part in _parts(one, other, window).items() if part is not None}
     score = sum(weight * known.get(name, _UNKNOWN) for name, weight in _WEIGHTS.items())
     if lacking := _lacking(known):
@@ -86,12 +85,24 @@ def _lacking(known: Mapping[str, float]) -> str:
     details = [known[name] for name in ("names", "numbers") if name in known]
     if "topics" not in known and sum(details) < 1:
         return "known topic, nor names and numbers enough,"
-    if not known.get("topics", 1):
-        return "topic"
+    alike = known.get("topics", 1)
+    if not alike or (alike < _TOPICS_APART and not known.get("numbers")):
+        return "topic" if not alike else "main topic"
     # Of two attacks on one country in one day only towns, people and numbers tell which is which.
     if details and not any(details):
         return "name or number"
     return "" if details or known.get("places") else "place, name or number"
+
+
+def _copied(one: Sketch, other: Sketch) -> Joined | Apart | None:
+    """What follows from texts that are alike; None where they are not."""
+    alike = similarity(one.signature, other.signature)
+    if alike >= NEAR_COPY:
+        if min(len(one.numbers), len(other.numbers)) >= _FORM and not one.numbers & other.numbers:
+            return Apart("the text is the same but for all its numbers", alike)
+        return Joined("near-copy", alike, {"text": alike})
+    alike = _headlines_alike(one, other)
+    return Joined("near-copy of the headline", alike, {"headline": alike}) if alike >= NEAR_COPY else None
 
 
 def _headlines_alike(one: Sketch, other: Sketch) -> float:
