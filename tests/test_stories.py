@@ -237,6 +237,20 @@ def test_concepts_are_found_whatever_the_rules_ask_for(concepts: Concepts) -> No
     assert concepts.of(Article("a", Source("s"), article.text)) == ()
 
 
+@pytest.mark.parametrize(
+    "dateline",
+    [
+        "KYIV, Nov 18 (Reuters) - ", "WASHINGTON (AP) — ", "BEIJING, Nov. 18 (Xinhua) -- ", "Berlin (dpa) - ",
+        "JAKARTA, Kompas.com - ", "МОСКВА, 18 ноя — ", "КИЕВ, 18 ноября. /ТАСС/. ",
+    ],
+)  # fmt: skip
+def test_a_dateline_tells_nothing(dateline: str, concepts: Concepts) -> None:
+    text = "A ferry sank off Jolo with 230 aboard - the second this week - (of many) on Monday/Tuesday."
+    told = sketch(Article("a", Source("s"), f"{dateline}{text}"), (), concepts.places, BEGAN)
+    assert [*told.names, *told.main_names, *told.numbers] == ["jolo", "jolo", "230"]
+    assert sketch(Article("a", Source("s"), text), (), concepts.places, BEGAN).names == {"jolo"}
+
+
 def test_a_hostile_article_has_a_small_sketch(concepts: Concepts) -> None:
     for text in ("9" * 100_000, "1 234 " * 20_000, "A1.B " * 20_000, "Kharkiv " * 20_000, "ひ" * 100_000, "\ud800\x01"):
         article = Article("a", Source("s"), text, title=text, language="en")

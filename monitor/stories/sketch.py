@@ -1,5 +1,6 @@
 """What is kept of an article to tell which story it belongs to: one or two kilobytes, alike in every language."""
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -12,6 +13,13 @@ from monitor.stories.names import is_cased, names_in
 from monitor.stories.numbers import numbers_in
 
 _TELLING, _HEADLINE = 200, 300  # characters
+# What agencies put before all their articles, of which it tells nothing: KYIV, Nov 18 (Reuters) - and the like.
+_DATELINE = re.compile(
+    r"""\s*(?:[^\n(]{0,50}\([^\n()]{2,40}\)\s*[-–—]{1,2}  # Berlin (dpa) -
+    |(?:(?![a-zß-ÿа-џ])[^\n,–—]){2,40},[^\n–—]{1,40}?\s[-–—]{1,2}  # JAKARTA, Kompas.com -
+    |[^\n/]{2,40}/[^\n/]{2,20}/\.?)\s""",  # КИЕВ, 18 ноября. /ТАСС/.
+    re.VERBOSE,
+)
 
 
 class Sketch(BaseModel):
@@ -42,7 +50,8 @@ class Sketch(BaseModel):
 def sketch(article: Article, evidence: Sequence[Evidence], places: Collection[str], now: datetime) -> Sketch:
     """Sketch an article; `evidence` is of all the lexicon's concepts in it, `places` names those that are countries."""
     concepts = frozenset(found.concept for found in evidence)
-    lead = article.text[: article.lead_end]
+    text = _without_dateline(article.text)
+    lead = text[: article.lead_end]
     in_title = {(found.start, found.end) for found in evidence if found.field == "title"}
     in_text = {(found.start, found.end) for found in evidence if found.field != "title"}
     main_names = names_in(article.title, in_title) | names_in(lead, in_text)
@@ -51,15 +60,21 @@ def sketch(article: Article, evidence: Sequence[Evidence], places: Collection[st
         concepts=concepts,
         places=concepts & frozenset(places),
         main=frozenset(found.concept for found in evidence if found.field != "body"),
-        names=main_names | names_in(article.text, in_text),
+        names=main_names | names_in(text, in_text),
         main_names=main_names,
         cased=_cased(article.title + lead),
-        numbers=numbers_in(f"{article.title}\n{article.text}"),
+        numbers=numbers_in(f"{article.title}\n{text}"),
         title_words=frozenset(fold(article.title[:_HEADLINE]).text.split()),
         time=min(article.published or now, now),
         language=article.language,
         source=article.source.name,
     )
+
+
+def _without_dateline(text: str) -> str:
+    """A text with as many spaces in the place of its dateline."""
+    found = _DATELINE.match(text)
+    return " " * found.end() + text[found.end() :] if found else text
 
 
 def _cased(text: str) -> bool:
