@@ -152,8 +152,8 @@ def _mutual(
 
 
 def _names_part(one: Sketch, other: Sketch) -> float | None:
-    if not one.cased and not other.cased and one.language != other.language:
-        return None
+    if not one.cased and not other.cased:
+        return None  # of words that may be names any two texts of one language have some in common
     cased, among = (one, other) if one.cased else (other, one)
     found = len(shared(cased.names, among.names))
     # Scripts without capital letters hide names too well for their absence to mean anything.

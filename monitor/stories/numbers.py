@@ -7,6 +7,7 @@ _READ = 3_000  # characters of a text in which numbers are looked for
 _MOST = 60
 _SMALL = 12  # numbers up to here, and years, tell nothing by themselves
 _YEARS = range(1900, 2101)
+_DAY = re.compile("[日일号號]")  # behind a number: a date, which all articles of a day have
 _TIMES = {
     1e12: "trillion|triliun|трлн|трильйон|兆|조",
     1e9: "billion|miliar|mrd|milliard|milyar|млрд|миллиард|мільярд|mil millones|bilhões|bilhão|مليار|میلیارد|अरब|พันล้าน",
@@ -40,6 +41,8 @@ def numbers_in(text: str) -> frozenset[str]:
     found: dict[str, None] = {}
     for match in _NUMBER.finditer(text):
         value, end = _value(match[0]), match.end()
+        if _DAY.match(text, end):
+            continue
         for times in _TIMES:
             if times_match := _FOLLOWS[times].match(text, end):
                 value, end = value * times, times_match.end()
