@@ -141,7 +141,7 @@ def flush(state: RouteState, node: Node, now: datetime) -> tuple[RouteState, lis
     limit = node.timing.limit
     room = max(limit.count - len(state.spent), 0) if limit else len(ready)
     messages = [note for bundle in ready[:room] for note in _notifications(bundle, state)]
-    state = _sent(state, ready[:room], now)
+    state = _sent(state, ready[:room], now, counted=limit is not None)
     if ready[room:] and state.held is None:
         state = state.model_copy(update={"held": now})
     notice = _notice_at(state, node, now)
@@ -274,7 +274,7 @@ def _together(bundles: Sequence[_Bundle]) -> _Bundle:
     return _Bundle("digest", tuple(waiting), bundles[0].ready, all(bundle.free for bundle in bundles))
 
 
-def _sent(state: RouteState, bundles: Sequence[_Bundle], now: datetime) -> RouteState:
+def _sent(state: RouteState, bundles: Sequence[_Bundle], now: datetime, *, counted: bool) -> RouteState:
     waiting = [each for bundle in bundles for each in bundle.waiting]
     gone = {each.alert.id: Sent(documents=len(each.alert.documents), at=now) for each in waiting}
     grown = {each.group: now for each in waiting if each.alert.id in state.sent}
@@ -283,7 +283,7 @@ def _sent(state: RouteState, bundles: Sequence[_Bundle], now: datetime) -> Route
             "waiting": {name: each for name, each in state.waiting.items() if name not in gone},
             "sent": state.sent | gone,
             "updated": state.updated | grown,
-            "spent": (*state.spent, *(now for _ in bundles)),
+            "spent": (*state.spent, *(now for _ in bundles)) if counted else (),
         }
     )
 
