@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
@@ -62,12 +62,20 @@ class Deliverer:
     """Delivers what stands in one receiver's outbox, in order; a receiver that fails delays no other."""
 
     def __init__(
-        self, receiver: str, outbox: Outbox, notifier: Notifier, *, now: Callable[[], datetime], policy: RetryPolicy
+        self,
+        receiver: str,
+        outbox: Outbox,
+        notifier: Notifier,
+        *,
+        now: Callable[[], datetime],
+        policy: RetryPolicy,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.receiver = receiver
         self._outbox = outbox
         self._notifier = notifier
         self._now = now
+        self._sleep = sleep
         self._policy = policy
         self._settling = _Settling(outbox)
         self._circuit = Circuit()
@@ -135,7 +143,7 @@ class Deliverer:
             known = await self._outbox.receipts([alert.id for alert in notification.alerts])
             notification = notification.model_copy(update={"receipts": known})
         if (wait := self._next - self._now()) > timedelta():
-            await asyncio.sleep(wait.total_seconds())
+            await self._sleep(wait.total_seconds())
         self._next = self._now() + self._pace
         try:
             async with asyncio.timeout(_SEND_DEADLINE):
