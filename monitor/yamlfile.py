@@ -60,7 +60,7 @@ def read(path: Path) -> Document:
 
 def write(path: Path, value: Any, heading: str) -> None:
     """Write a YAML file in one step: whoever reads it sees all of the old one or of the new. Raises InputError."""
-    body = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=120)
+    body = dump(value)
     try:
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
             file.write(f"# {heading}\n{body}")
@@ -68,6 +68,11 @@ def write(path: Path, value: Any, heading: str) -> None:
         Path(file.name).replace(path)
     except OSError as error:
         raise InputError([Problem(str(path), f"cannot be written: {error.strerror}")]) from None
+
+
+def dump(value: Any) -> str:
+    """Plain values as YAML, in their order."""
+    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=120)
 
 
 def parse(text: str, name: str) -> Document:

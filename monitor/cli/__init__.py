@@ -12,6 +12,7 @@ from monitor import __version__
 from monitor.cli.alerts import alerts
 from monitor.cli.archive import archive
 from monitor.cli.capture import capture
+from monitor.cli.config import config
 from monitor.cli.dead import dead
 from monitor.cli.feeds import feeds
 from monitor.cli.notify import notify
@@ -72,5 +73,6 @@ for command in (
     notify,
     silence,
     why_not,
+    config,
 ):
     main.add_command(command)

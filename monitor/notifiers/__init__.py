@@ -32,6 +32,11 @@ class Notifier(Protocol):
         """
 
 
+def kinds() -> list[str]:
+    """The kinds of notifiers that there are."""
+    return sorted({point.name for point in entry_points(group="monitor.notifiers")})
+
+
 def notifier_class(kind: str) -> type[Notifier]:
     """The class of a kind of notifier; raises LookupError with the known kinds, or MonitorError for a broken plugin."""
     found = {point.name: point for point in entry_points(group="monitor.notifiers")}
