@@ -15,10 +15,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from monitor import fixtures
+from monitor import doctor, fixtures
 from monitor.alerts.build import trial
 from monitor.archive import Archive
-from monitor.config import Config, FeedConfig, PerHostConfig
+from monitor.config import Config, FeedConfig, PerHostConfig, ReceiverConfig
 from monitor.daemon import Daemon
 from monitor.demo import DemoSite
 from monitor.errors import InputError, Problem, UnreadableError
@@ -167,6 +167,23 @@ async def notify_once(config: Config, receiver: str) -> None:
         await notifiers[receiver].send(trial(receiver, now()))
 
 
+async def examine(config: Config, say: Callable[[doctor.Finding], None]) -> None:
+    """Say how everything that the daemon needs is doing, one finding after the other; nothing is sent."""
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(Http(config.http))
+
+        async def store() -> Store:
+            opened, _ = await asyncio.to_thread(_open_store, config, stack)
+            return opened
+
+        def notifier(name: str) -> Notifier:
+            return _notifier(config.receivers[name], http)
+
+        means = doctor.Means(http, store, lambda: matcher_of(config), notifier, now)
+        async for finding in doctor.examine(config, means):
+            say(finding)
+
+
 def _archive(config: Config) -> Archive | None:
     kept = config.archive
     return Archive(kept.dir, kept.keep, kept.max_size) if kept else None
@@ -176,12 +193,16 @@ async def _notifiers(config: Config, http: Http, stack: AsyncExitStack) -> dict[
     """The notifier of each receiver; those that keep something open are closed with the stack."""
     made: dict[str, Notifier] = {}
     for name, receiver in config.receivers.items():
-        kind = notifier_class(receiver.type)
-        notifier: Any = kind(kind.Options.model_validate(receiver.options), http)
+        notifier: Any = _notifier(receiver, http)
         if isinstance(notifier, AbstractAsyncContextManager):
             await stack.enter_async_context(notifier)
         made[name] = notifier
     return made
+
+
+def _notifier(receiver: ReceiverConfig, http: Http) -> Notifier:
+    kind = notifier_class(receiver.type)
+    return kind(kind.Options.model_validate(receiver.options), http)
 
 
 def _with_demo(config: Config, stack: AsyncExitStack) -> Config:

@@ -24,6 +24,8 @@ ROWS = [
         "ruletests",
         "whynot",
         "capture",
+        "doctor",
+        "status",
     ],
     ["daemon"],
     ["app"],

@@ -14,6 +14,7 @@ from monitor.cli.archive import archive
 from monitor.cli.capture import capture
 from monitor.cli.config import config
 from monitor.cli.dead import dead
+from monitor.cli.doctor import doctor
 from monitor.cli.feeds import feeds
 from monitor.cli.notify import notify
 from monitor.cli.replay import replay
@@ -74,5 +75,6 @@ for command in (
     silence,
     why_not,
     config,
+    doctor,
 ):
     main.add_command(command)

@@ -3,7 +3,8 @@
 A notifier class has a pydantic model `Options`, is made with `(options, http)`, and sends a notification or raises
 TemporaryError or PermanentError. It does not retry, log or pace: delivery does, and waits `pace` seconds, where a class
 has that, between two messages. One that keeps something open is an async context manager as well: it is entered before
-the first notification and left after the last.
+the first notification and left after the last. One that can tell whether it would be heard, without sending, has
+`async reach() -> str`, which raises NotifyError; `monitor doctor` asks it.
 """
 
 from importlib.metadata import entry_points

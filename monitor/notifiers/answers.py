@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from monitor.errors import FetchError, PermanentError, TemporaryError
 from monitor.http import Answer, Http
@@ -17,6 +18,17 @@ async def post(http: Http, url: str, body: bytes, headers: Mapping[str, str]) ->
         return await http.post(url, body, headers)
     except FetchError as error:
         raise TemporaryError(error.reason.replace(url, "the URL")) from None
+
+
+async def answers(http: Http, url: str) -> str:
+    """Whether a host answers, whatever it does; raises TemporaryError. Nothing is posted."""
+    host = urlsplit(url).hostname or ""
+    try:
+        await http.get(f"{url.split('://')[0]}://{urlsplit(url).netloc}/")
+    except FetchError as error:
+        if error.status is None:
+            raise TemporaryError(error.reason) from None
+    return f"{host} answers"
 
 
 def judge(answer: Answer, said: str = "") -> None:

@@ -90,6 +90,16 @@ class Mail:
         self._served.pop(notification.key, None)
         return str(message["Message-ID"])
 
+    async def reach(self) -> str:
+        """Greet the server and log in, without a mail; raises NotifyError."""
+        try:
+            async with await self._connection() as server:
+                await server.noop()
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            raise judged(error) from error
+        known = f", and knows {self._options.user}" if self._options.user else ""
+        return f"{self._options.host} answers{known}"
+
     async def _hand_over(self, message: bytes, recipients: list[str]) -> Mapping[str, tuple[int, str]]:
         """Send to all; returns who was refused, with code and reason. Raises NotifyError where nobody was taken."""
         sender = self._envelope.sender.addr_spec

@@ -12,7 +12,7 @@ from monitor.errors import FetchError, PermanentError, TemporaryError
 from monitor.http import Answer, Http
 from monitor.http.targets import target_of
 from monitor.models import Notification
-from monitor.notifiers.answers import judge, post, retry_after
+from monitor.notifiers.answers import answers, judge, post, retry_after
 from monitor.notifiers.slack_blocks import Block, Forms, encoded, message, value
 from monitor.notifiers.templates import TemplateText, compiled
 
@@ -96,6 +96,13 @@ class Slack:
             alerts = tuple(alert for alert in notification.alerts if receipts[alert.id] == receipt)
             await self._answer(notification.model_copy(update={"alerts": alerts}), receipt)
         return await self._post(notification.model_copy(update={"alerts": tuple(fresh)})) if fresh else None
+
+    async def reach(self) -> str:
+        """Ask whom the token belongs to; of a webhook, whether its host answers. Raises NotifyError."""
+        if self._options.webhook:
+            return await answers(self._http, self._options.webhook.get_secret_value())
+        said = await self._call("auth.test", {})
+        return f"knows the bot {said.get('user', '')} of {said.get('team', '')}"
 
     async def _answer(self, update: Notification, receipt: str) -> None:
         """Bring a message up to date, then answer it in its thread; where it has gone, post anew.

@@ -13,7 +13,7 @@ from monitor.alerts.render import as_message
 from monitor.config import Headers, HttpUrl
 from monitor.http import Http
 from monitor.models import Notification
-from monitor.notifiers.answers import judge, post
+from monitor.notifiers.answers import answers, judge, post
 
 _PREFIX = "whsec_"
 
@@ -49,6 +49,10 @@ class Webhook:
         secret = self._options.secret.get_secret_value() if self._options.secret else ""
         headers = headers_for(notification.key, int(time.time()), body, secret)
         judge(await post(self._http, self._options.url, body, headers | self._options.headers))
+
+    async def reach(self) -> str:
+        """Whether its host answers; raises NotifyError."""
+        return await answers(self._http, self._options.url)
 
 
 def headers_for(key: str, timestamp: int, body: bytes, secret: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ Redis 6.2 are used, and EVAL where several have to happen as one.
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -67,6 +67,11 @@ class Store:
         policy = (await self.client.info("memory")).get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             raise StoreError(f"Redis: maxmemory-policy is {policy}, which deletes alerts; set it to noeviction")
+
+    @translated
+    async def facts(self) -> Mapping[str, Any]:
+        """What the server says of itself, by the names of INFO."""
+        return dict(await self.client.info())
 
     # Who is alive: what a dead process had begun is taken over by the others.
 
