@@ -16,12 +16,14 @@ from monitor.cli.config import config
 from monitor.cli.dead import dead
 from monitor.cli.doctor import doctor
 from monitor.cli.feeds import feeds
+from monitor.cli.init import init
 from monitor.cli.notify import notify
 from monitor.cli.replay import replay
 from monitor.cli.routes import routes
 from monitor.cli.rules import match, rules
 from monitor.cli.run import run
 from monitor.cli.silence import silence
+from monitor.cli.status import status
 from monitor.cli.story import story
 from monitor.cli.whynot import why_not
 from monitor.errors import InputError, MonitorError
@@ -76,5 +78,7 @@ for command in (
     why_not,
     config,
     doctor,
+    init,
+    status,
 ):
     main.add_command(command)

@@ -54,7 +54,7 @@ def list_(since: str, limit: int, form: str, config_path: Path | None, **only: A
 
     found = app.ask(configuration(config_path, ()), lambda store: AlertStore(store).recent(limit, start, wanted))
     for alert in found:
-        show(alert, (), form) if form == "ndjson" else click.echo(_line(alert))
+        show(alert, (), form) if form == "ndjson" else click.echo(line(alert))
     if not found:
         click.echo("no alerts", err=True)
 
@@ -67,12 +67,12 @@ def _list_waiting(config: "Config") -> None:
     held = app.ask(config, lambda store: waiting(store, tree_of(config), app.now()))
     for alert, state, hold in held:
         until = f"{hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "never"
-        click.echo(f"{_line(alert)}  -> {', '.join(state.receivers)}: {hold.reason} until {until}")
+        click.echo(f"{line(alert)}  -> {', '.join(state.receivers)}: {hold.reason} until {until}")
     if not held:
         click.echo("no alerts wait", err=True)
 
 
-def _line(alert: "Alert") -> str:
+def line(alert: "Alert") -> str:
     from monitor.alerts.render import printable
 
     seen = alert.first_seen.strftime("%m-%d %H:%M") if alert.first_seen else "-" * 11

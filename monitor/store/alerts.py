@@ -89,6 +89,21 @@ class AlertStore:
         return found
 
     @translated
+    async def latest(self, limit: int) -> Sequence[Alert]:
+        """The last alerts that were raised or grew, latest first; no further back than that takes."""
+        found: dict[str, Alert | None] = {}
+        newest = "+"
+        while sum(map(bool, found.values())) < limit and (
+            messages := await self._client.xrevrange(ALERTS, newest, "-", 4 * limit)
+        ):
+            newest = f"({messages[-1][0]}"
+            for _, fields in messages:
+                identifier = Alert.model_validate_json(fields["alert"]).id
+                if identifier not in found:
+                    found[identifier] = await self.get(identifier)
+        return [alert for alert in found.values() if alert][:limit]
+
+    @translated
     async def following(self, last: str, block: timedelta) -> tuple[str, Sequence[Alert]]:
         """The alerts that are raised after the message `last`, `$` for now, and the message to go on from.
 

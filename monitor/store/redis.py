@@ -177,6 +177,26 @@ class Stream:
         return sum(int(group["pending"]) for group in groups) + len(unread)
 
     @translated
+    async def backlog(self, most: int = 10_000) -> int:
+        """How many messages have not been settled, counted up to `most`; none where there is no such stream."""
+        if not await self._client.exists(self.key):
+            return 0
+        group = next((g for g in await self._client.xinfo_groups(self.key) if g["name"] == self.group), None)
+        count, last = (int(group["pending"]), f"({group['last-delivered-id']}") if group else (0, "-")
+        while count < most and (unread := await self._client.xrange(self.key, last, "+", 500)):
+            count, last = count + len(unread), f"({unread[-1][0]}"
+        return min(count, most)
+
+    @translated
+    async def readers(self) -> int:
+        """How many processes that are alive have read of it."""
+        if not await self._client.exists(self.key):
+            return 0
+        groups = [group["name"] for group in await self._client.xinfo_groups(self.key)]
+        found = await self._client.xinfo_consumers(self.key, self.group) if self.group in groups else []
+        return sum([await self._store.alive(consumer["name"]) for consumer in found])
+
+    @translated
     async def settle(self, script: str, keys: Sequence[str], arguments: Sequence[str]) -> bool:
         """Run a script that settles a message: KEYS[1] is the stream, ARGV[1] the group, ARGV[2] the message."""
         return bool(await self._client.eval(script, 1 + len(keys), self.key, *keys, self.group, *arguments))

@@ -1,0 +1,74 @@
+"""What `monitor status` shows: how everything is doing at one moment."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitor.alerts.groups import Hold
+from monitor.alerts.routing import tree_of
+from monitor.config import Config
+from monitor.feeds.health import Health, verdict
+from monitor.feeds.state import FeedState
+from monitor.models import Alert
+from monitor.store.alerts import AlertStore
+from monitor.store.dead import DeadLetters
+from monitor.store.feeds import FeedStore
+from monitor.store.outbox import AlertStream, Outbox
+from monitor.store.redis import Store
+from monitor.store.routes import waiting
+
+_LAST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """How many deliveries of one receiver wait, and how many were given up; `known` is whether it is configured."""
+
+    waiting: int
+    dead: int
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`feeds` are by name with how each is doing, `backlog` is how many alerts are still to be dispatched.
+
+    `processes` is how many are alive that dispatch.
+    """
+
+    at: datetime
+    processes: int
+    feeds: Sequence[tuple[str, Health]]
+    backlog: int
+    held: Sequence[Hold]
+    receivers: Mapping[str, Post]
+    last: Sequence[Alert]
+
+
+async def status(config: Config, store: Store, now: datetime) -> Status:
+    """Ask Redis; raises StoreError."""
+    stream = AlertStream(store)
+    dead = Counter(letter.receiver for letter in await DeadLetters(store).all())
+    names = [*config.receivers, *sorted((set(dead) | await store.remember_receivers(())) - set(config.receivers))]
+    posts = {
+        name: Post(await Outbox(store, name).waiting(), dead[name], name in config.receivers) for name in names
+    }  # fmt: skip
+    return Status(
+        at=now,
+        processes=await stream.readers(),
+        feeds=await _feeds(config, FeedStore(store), now),
+        backlog=await stream.backlog(),
+        held=[hold for _, _, hold in await waiting(store, tree_of(config), now)],
+        receivers={name: post for name, post in posts.items() if post.known or post.waiting or post.dead},
+        last=await AlertStore(store).latest(_LAST),
+    )
+
+
+async def _feeds(config: Config, store: FeedStore, now: datetime) -> Sequence[tuple[str, Health]]:
+    paused = await store.paused()
+    states = await store.states([feed.url for feed in config.feeds])
+    return [
+        (feed.title, verdict(FeedState.decode(state).record, now, paused=feed.url in paused))
+        for feed, state in zip(config.feeds, states, strict=True)
+    ]
