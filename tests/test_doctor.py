@@ -151,6 +151,7 @@ def test_a_redis_that_may_lose_alerts(feed: Site, tmp_path: Path, redis_url: str
     assert found["redis persistence"].startswith("warn no append-only file")
 
 
+@pytest.mark.slow
 def test_a_server_that_answers_nothing_holds_up_only_its_check(feed: Site, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         mute = f"redis://127.0.0.1:{deaf.getsockname()[1]}"
@@ -216,6 +217,7 @@ def test_what_init_leaves_out_can_be_uncommented(tmp_path: Path) -> None:
     assert len(loaded.route.routes) == 2
 
 
+@pytest.mark.slow
 def test_the_first_rules_load_in_every_country(tmp_path: Path) -> None:
     codes = sorted({concept.territory for concept in shipped().concepts.values() if concept.territory})
     assert len(codes) >= 50
