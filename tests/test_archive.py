@@ -461,6 +461,11 @@ def test_a_record_can_be_read_by_a_later_version_with_more_in_it() -> None:
     assert record.article("d").source == Source("F")
 
 
+def test_times_without_a_zone_are_of_utc() -> None:
+    record = Record.model_validate_json('{"seen": "2026-11-23T12:00:00", "feed": "F", "id": "1", "text": ""}')
+    assert record.seen == datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
 def test_the_daemon_keeps_what_it_reads(tmp_path: Path, site: Site) -> None:
     site.replies |= {
         "/feed": Reply(rss(item("1", "A missile"), item("2", "Rain", "It rained all day."))),

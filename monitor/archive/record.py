@@ -1,9 +1,9 @@
 """One line of the archive."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from monitor.models import Article, Source, TextFrom
 
@@ -31,6 +31,11 @@ class Record(BaseModel):
     id: str
     story: str = ""
     text: str
+
+    @field_validator("seen", "published")
+    @classmethod
+    def _with_a_zone(cls, value: datetime | None) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and not value.tzinfo else value
 
     @classmethod
     def of(cls, article: Article, seen: datetime, story: str) -> "Record":
