@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -111,5 +112,5 @@ def test_it_watches_a_daemon(file: Path) -> None:
         with daemon(file, log=file.parent / "log"):
             wait_until(lambda: 1 in seen())
     finally:
-        watch.kill()
-        watch.wait()
+        watch.send_signal(signal.SIGINT)
+    assert watch.wait(10) == 0
