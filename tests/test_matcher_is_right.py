@@ -1,5 +1,6 @@
 """The matcher against a plain evaluator, and the rule language, the matcher and the loader against hostile input."""
 
+import gc
 import random
 import signal
 import unicodedata
@@ -300,12 +301,14 @@ def within(seconds: float) -> Iterator[None]:
         raise AssertionError(f"over {seconds} s")
 
     before = signal.signal(signal.SIGPROF, stop)
+    gc.disable()  # a collection goes through all that other tests have left in the process
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+        gc.enable()
 
 
 PIECES = (
