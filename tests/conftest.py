@@ -1,6 +1,7 @@
 """What many tests need: a real Redis, a web server, a folder with a configuration."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from monitor.store.server import EmbeddedServer
 from tests.site import Site, serving
 
 REPOSITORY = Path(__file__).parent.parent
+
+# What a shell starts in the background ignores Ctrl-C, and so would every daemon that the tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
