@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -17,45 +18,12 @@ from monitor.store.outbox import Delivery, Outbox, Received, Sending
 log = logging.getLogger(__name__)
 
 _BATCH = 100
-_AHEAD = 20  # sendings that may be ahead of what is settled: as many may be repeated after a crash
+# What was sent is settled before the next is: a crash repeats no more than the one in flight. Only where sending takes
+# less time than that, into a file for example, as many are settled together, and may come twice.
+_TOGETHER = 20
+_QUICK = 0.001  # seconds
 _SEND_DEADLINE = 60.0  # seconds; a notifier that takes longer is given up for now
 _DEATHS = 3  # of processes, while they sent one message, after which it is the message
-
-
-class _Settling:
-    """Settles what was sent while the next is being sent; what gathers meanwhile is settled together.
-
-    What could not be settled for lack of Redis is kept, and settled before anything else is sent.
-    """
-
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-        self._gathered: list[Sending] = []
-        self._task: asyncio.Task[None] | None = None
-
-    async def add(self, sending: Sending) -> None:
-        """Settle a sending soon; waits where too many are not settled yet. Raises StoreError."""
-        self._gathered.append(sending)
-        if self._task is None or self._task.done() or len(self._gathered) >= _AHEAD:
-            await self.so_far()
-        if self._task is None and self._gathered:
-            self._task = asyncio.create_task(self._settle())
-
-    async def so_far(self) -> None:
-        """Wait for what is being settled; raises StoreError."""
-        task, self._task = self._task, None
-        if task:
-            await task
-
-    async def all(self) -> None:
-        """Settle all; raises StoreError."""
-        await self.so_far()
-        await self._settle()
-
-    async def _settle(self) -> None:
-        while sendings := self._gathered[:_AHEAD]:
-            await self._outbox.sent(sendings)
-            del self._gathered[: len(sendings)]
 
 
 class Deliverer:
@@ -77,7 +45,7 @@ class Deliverer:
         self._now = now
         self._sleep = sleep
         self._policy = policy
-        self._settling = _Settling(outbox)
+        self._sent: list[Sending] = []  # and not settled yet
         self._circuit = Circuit()
         self._pace = timedelta(seconds=getattr(notifier, "pace", 0.0))
         self._next = datetime.min.replace(tzinfo=UTC)  # when the pace allows another message
@@ -91,17 +59,17 @@ class Deliverer:
     async def step(self, block: timedelta | None = timedelta(seconds=1)) -> int:
         """Deliver what there is, waiting up to `block` for it; returns how much. Raises StoreError."""
         try:
-            await self._settling.all()  # what could not be settled when Redis was down
+            await self._settle()  # what could not be settled when Redis was down
             await self._outbox.bring_back(self._now())
             if rest := self._circuit.wait(self._now()):
                 await asyncio.sleep(min(rest, block or timedelta()).total_seconds())
                 return 0
             delivered = 0 if self._halted else await self._deliver_all(await self._outbox.receive(_BATCH, block))
-            await self._settling.all()
+            await self._settle()
         except BaseException as error:
             self._outbox.again()
             if not isinstance(error, StoreError):
-                await self._settling.all()
+                await self._settle()
             raise
         return delivered
 
@@ -121,25 +89,30 @@ class Deliverer:
             await self._outbox.bury(message, message.body, f"cannot be read: {error}")
             return
         if await self._outbox.begin(message) > _DEATHS:
-            reason = f"{_DEATHS} processes died while they sent it"
-            log.error(
-                "delivery given up receiver=%s key=%s reason=%r", self.receiver, delivery.notification.key, reason
-            )
-            await self._outbox.bury(message, delivery, reason)
+            await self._bury(message, delivery, f"{_DEATHS} processes died while they sent it")
             return
         attempt = delivery.attempts + 1
+        began = time.monotonic()
         failure, receipt = await self._send(delivery.notification)
         self._circuit = self._circuit.after(failure, self._now())
         if failure:
             await self._settle_failure(message, delivery.model_copy(update={"attempts": attempt}), failure)
         else:
-            await self._settling.add(Sending(message, delivery, receipt, self._now()))
+            self._sent.append(Sending(message, delivery, receipt, self._now()))
+            if len(self._sent) >= _TOGETHER or time.monotonic() - began > _QUICK:
+                await self._settle()
             log.debug("delivered receiver=%s key=%s attempt=%d", self.receiver, delivery.notification.key, attempt)
+
+    async def _settle(self) -> None:
+        """Settle what was sent; what cannot be for lack of Redis is kept, and settled before anything else is sent."""
+        if sent := tuple(self._sent):
+            await self._outbox.sent(sent)
+            del self._sent[: len(sent)]
 
     async def _send(self, notification: Notification) -> tuple[Exception | None, str | None]:
         """Send at the receiver's pace; returns what went wrong, if anything did, and the receipt."""
         if notification.kind != "alert":
-            await self._settling.all()  # the receipt may be that of the message before
+            await self._settle()  # the receipt may be that of the message before
             known = await self._outbox.receipts([alert.id for alert in notification.alerts])
             notification = notification.model_copy(update={"receipts": known})
         if (wait := self._next - self._now()) > timedelta():
