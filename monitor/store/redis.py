@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError, ResponseError
 
 from monitor.errors import StoreError
@@ -41,6 +42,16 @@ def translated(
     return call  # type: ignore[return-value]  # functools.wraps forgets that `self` may go unnamed
 
 
+class _PackedByHiredis:
+    """A connection that packs commands by hiredis, as redis-py's blocking ones do: with its own code that takes longer
+    than all that is decided of an alert."""
+
+    _pack = HiredisRespSerializer().pack
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        return list(self._pack(*args))
+
+
 class Store:
     """State in Redis, as one process sees it. `name` is this process's, unique among all that share the server."""
 
@@ -55,6 +66,8 @@ class Store:
         # For what is no text, such as feeds, of which thousands may be due at once: their commands wait their turn.
         waiting = redis.asyncio.BlockingConnectionPool.from_url(url, timeout=_SOCKET_TIMEOUT, **options)
         self.binary: Any = redis.asyncio.Redis.from_pool(waiting)
+        for pool in (self.client.connection_pool, waiting):
+            pool.connection_class = type("Connection", (_PackedByHiredis, pool.connection_class), {})
 
     async def close(self) -> None:
         await self.client.aclose()
