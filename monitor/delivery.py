@@ -84,7 +84,7 @@ class Deliverer:
 
     async def _deliver(self, message: Received) -> None:
         try:
-            delivery = Delivery.model_validate_json(message.body)
+            delivery = self._outbox.delivery_of(message)
         except ValidationError as error:
             await self._outbox.bury(message, message.body, f"cannot be read: {error}")
             return

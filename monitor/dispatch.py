@@ -93,7 +93,7 @@ class Dispatcher:
         latest: dict[str, tuple[int, Alert]] = {}
         for message in received:
             try:
-                member = Alert.model_validate_json(message.body)
+                member = self.alerts.member_of(message)
             except ValidationError:
                 log.exception("an alert in the stream cannot be read; it is passed over: %s", message.body)
                 continue

@@ -38,9 +38,9 @@ def told_key(alert_id: str) -> str:
     return f"{PREFIX}told:{alert_id}"
 
 
-def arguments_of(member: Alert) -> tuple[str, str]:
-    """What `add` asks for of a member beside the keys: what it is known again by, and its JSON."""
-    return digest(member.source, member.document), member.model_dump_json()
+def known_by(member: Alert) -> str:
+    """What `add` knows a member of an alert again by."""
+    return digest(member.source, member.document)
 
 
 class AlertStore:

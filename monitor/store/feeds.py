@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from monitor.feeds.identity import digest
 from monitor.models import Alert
-from monitor.store.alerts import ADD, arguments_of, key_of
+from monitor.store.alerts import ADD, key_of, known_by
 from monitor.store.redis import ALERTS, ALIVE, PREFIX, Store, translated
 from monitor.store.routes import LEDGER, LEDGER_KEPT, LedgerEntry
 
@@ -53,6 +53,7 @@ class FeedStore:
     def __init__(self, store: Store) -> None:
         self._name = store.name
         self._client = store.binary
+        self._written = store.written
 
     @translated
     async def claim(self, url: str) -> Claim:
@@ -83,7 +84,7 @@ class FeedStore:
         """
         keys = [_claim_key(url), _key(url), ALERTS, LEDGER, *(key_of(alert.id) for alert in alerts)]
         arguments = [self._name, state, int(done), len(entries)]
-        arguments += [argument for alert in alerts for argument in arguments_of(alert)]
+        arguments += [part for alert in alerts for part in (known_by(alert), self._written.as_json(alert))]
         arguments += [entry.model_dump_json() for entry in entries]
         added = int(await self._client.eval(_WRITE, len(keys), *keys, *arguments))
         return None if added < 0 else added

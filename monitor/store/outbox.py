@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from monitor.models import Notification
+from monitor.models import Alert, Notification
 from monitor.store.alerts import told_key
 from monitor.store.redis import ALERTS, PREFIX, Store, Stream, translated
 
@@ -124,6 +124,10 @@ class AlertStream(Stream):
         read = await self.read(count, block)
         return [Received(identifier, fields["alert"], int(fields.get("number", 1))) for identifier, fields in read]
 
+    def member_of(self, message: Received) -> Alert:
+        """The member that a message holds; raises ValidationError."""
+        return self._store.written.read(Alert, message.body)
+
     @translated
     async def trim(self, now: datetime) -> None:
         """Drop alerts that are both old and dispatched."""
@@ -151,6 +155,10 @@ class Outbox(Stream):
 
     async def receive(self, count: int, block: timedelta | None = None) -> list[Received]:
         return [Received(identifier, fields["delivery"]) for identifier, fields in await self.read(count, block)]
+
+    def delivery_of(self, message: Received) -> Delivery:
+        """The delivery that a message holds; raises ValidationError."""
+        return self._store.written.read(Delivery, message.body)
 
     async def sent(self, sendings: Sequence[Sending]) -> None:
         """Settle what was sent; of each alert the first receipt is kept. Done again, it does nothing."""

@@ -17,6 +17,7 @@ from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError, ResponseError
 
 from monitor.errors import StoreError
+from monitor.store.written import Written
 
 PREFIX = "{monitor}:"
 ALERTS = f"{PREFIX}alerts"
@@ -58,6 +59,7 @@ class Store:
     def __init__(self, url: str, name: str, lease: timedelta) -> None:
         self.name = name
         self.lease = lease
+        self.written = Written()
         # No retries inside the client: a command whose answer was lost may have been carried out.
         # Untyped on purpose: what redis-py declares covers both of its protocols and both of its decodings.
         options: Any = {"socket_timeout": _SOCKET_TIMEOUT, "retry": Retry(NoBackoff(), 0)}

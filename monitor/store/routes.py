@@ -117,6 +117,7 @@ class RouteStore:
 
     def __init__(self, store: Store, alerts: AlertStream) -> None:
         self._client = store.client
+        self._written = store.written
         self._alerts = alerts
         self._known: dict[str, Kept] = {}
 
@@ -157,7 +158,8 @@ class RouteStore:
         for node, state in states.items():
             body = state.model_dump_json() if state else ""
             arguments += [node, str(self._known[node].version), body, _score(step.states[node][1])]
-        arguments += [each.model_dump_json() for each in (*step.deliveries, *step.entries)]
+        arguments += [self._written.as_json(delivery) for delivery in step.deliveries]
+        arguments += [entry.model_dump_json() for entry in step.entries]
         for alert, source in step.sources.items():
             arguments += [alert, source.model_dump_json() if source else ""]
         arguments += [each.model_dump_json() for each in sent.values()]
