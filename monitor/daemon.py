@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from monitor.errors import StoreError
 from monitor.notifiers import Notifier
 from monitor.polling import Poller
 from monitor.schedule import Schedule
+from monitor.sdnotify import notify, ping
 from monitor.store.outbox import Outbox
 from monitor.store.redis import Store, Stream
 from monitor.store.server import EmbeddedServer
@@ -29,6 +31,8 @@ _SENDS_BEGIN_WITHIN = 1.0
 _SENDS_END_WITHIN = 3.5
 _SIGNED_OFF_WITHIN = 0.5
 _POLLS_AT_ONCE = 20
+# Seconds without progress: longer than one message may take to be sent, and than a clock that was set is noticed in.
+_STUCK_AFTER = 120.0
 
 
 class Daemon:
@@ -70,10 +74,25 @@ class Daemon:
             self._troubles.say(error)
         loops = [asyncio.create_task(loop) for loop in (*self._upkeep(), *self._flows())]
         schedule.start(await self._first_polls())
+        notify("READY=1", f"STATUS=polling {len(self.config.feeds)} feeds")
+        watchdog = asyncio.create_task(ping(lambda: self._stuck(schedule)))
         await stop.wait()
         log.info("stopping")
+        notify("STOPPING=1")
+        watchdog.cancel()
         await schedule.stop(_POLLS_END_WITHIN)
         await self._wind_up(loops)
+
+    def _stuck(self, schedule: Schedule) -> str:
+        """What should have made progress long ago, nothing where all is well."""
+        latest = time.monotonic() - _STUCK_AFTER
+        beats = {"dispatch": self._dispatcher.beat} | {
+            f"delivery to {each.receiver}": each.beat for each in self._deliverers
+        }
+        late = [name for name, beat in beats.items() if beat < latest]
+        if schedule.late(self._now()).total_seconds() > _STUCK_AFTER:
+            late.append("polling")
+        return ", ".join(late)
 
     async def _first_polls(self) -> list[tuple[FeedConfig, datetime]]:
         """When each feed is polled first; where Redis does not say, as if nothing were known of them."""

@@ -49,6 +49,7 @@ class Deliverer:
         self._circuit = Circuit()
         self._pace = timedelta(seconds=getattr(notifier, "pace", 0.0))
         self._next = datetime.min.replace(tzinfo=UTC)  # when the pace allows another message
+        self.beat = time.monotonic()  # the last progress, or when the next is to come if that is later
         self._chance = random.Random()  # noqa: S311 - jitter is no secret
         self._halted = False
 
@@ -58,6 +59,7 @@ class Deliverer:
 
     async def step(self, block: timedelta | None = timedelta(seconds=1)) -> int:
         """Deliver what there is, waiting up to `block` for it; returns how much. Raises StoreError."""
+        self.beat = time.monotonic()
         try:
             await self._settle()  # what could not be settled when Redis was down
             await self._outbox.bring_back(self._now())
@@ -115,8 +117,10 @@ class Deliverer:
             await self._settle()  # the receipt may be that of the message before
             known = await self._outbox.receipts([alert.id for alert in notification.alerts])
             notification = notification.model_copy(update={"receipts": known})
-        if (wait := self._next - self._now()) > timedelta():
-            await self._sleep(wait.total_seconds())
+        wait = max(self._next - self._now(), timedelta()).total_seconds()
+        self.beat = time.monotonic() + wait
+        if wait:
+            await self._sleep(wait)
         self._next = self._now() + self._pace
         try:
             async with asyncio.timeout(_SEND_DEADLINE):

@@ -1,6 +1,7 @@
 """From the stream of alerts to the outboxes of their receivers, by way of routes, silences and inhibition."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -37,11 +38,13 @@ class Dispatcher:
         self._now = now
         self._batch = _BATCH
         self._begun = False
+        self.beat = time.monotonic()  # the last progress
         self._trimmed: datetime | None = None
 
     async def step(self, block: timedelta | None = timedelta(seconds=1)) -> int:
         """Dispatch what has come and what is due, waiting up to `block` for it; returns how much. Raises StoreError."""
         received: Sequence[Received] = ()
+        self.beat = time.monotonic()
         try:
             late, wait = await self._due(block)
             received = await self.alerts.receive(self._batch, wait)

@@ -78,6 +78,10 @@ class Schedule:
                 log.warning("the clock was set by %+.0f s; due times move with it", jump.total_seconds())
                 self.move(jump)
 
+    def late(self, now: datetime) -> timedelta:
+        """By how much the poll that should have begun first is late; nothing where none is."""
+        return now - min((job.next_run_time for job in self._scheduler.get_jobs()), default=now)
+
     def move(self, jump: timedelta) -> None:
         """Let every poll come so much later, or earlier."""
         for job in self._scheduler.get_jobs():

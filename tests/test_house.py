@@ -14,6 +14,7 @@ ROWS = [
     ["http", "store", "notifiers", "workers", "archive", "fixtures", "expectation", "demo"],
     [
         "supervise",
+        "sdnotify",
         "reading",
         "pipeline",
         "polling",
