@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor import app, config, notifiers
 from monitor.config import FeedConfig
 from monitor.schedule import Schedule
 from monitor.sdnotify import notify, ping, watchdog
@@ -149,3 +151,32 @@ def test_the_daemon_says_when_it_is_ready_and_when_it_stops_and_its_pings_stop_w
             assert manager.listen()[-1] == "STOPPING=1"
         finally:
             process.kill()
+
+
+async def test_a_delivery_that_hangs_stops_the_pings_and_its_end_brings_them_back(
+    tmp_path: Path, site: Site, manager: Manager, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.environ["NOTIFY_SOCKET"])
+    monkeypatch.setenv("WATCHDOG_USEC", "100000")
+    # Longer than a step of a loop that waits for a message, which takes a second.
+    monkeypatch.setattr("monitor.daemon._STUCK_AFTER", 2.0)
+    answered = threading.Event()
+
+    def wait() -> None:
+        answered.wait(20)
+
+    site.replies |= {
+        "/feed": Reply(rss(item("1", "A missile was fired"))),
+        "/hook": Reply(wait=wait),
+    }
+    loaded = config.load(configure(tmp_path, site), notifiers.options_of)
+    stop = asyncio.Event()
+    async with app.running(loaded, None) as daemon:
+        running = asyncio.create_task(daemon.run(stop))
+        await until(lambda: manager.pings() and site.asked("/hook"))
+        await until(lambda: "delivery to hook: no progress" in caplog.text)
+        before = manager.pings()
+        answered.set()
+        await until(lambda: manager.pings() > before)
+        stop.set()
+        await running

@@ -1,0 +1,83 @@
+"""What is in deploy/: the unit holds its score and the daemon works within it, the ACL is no wider than the code."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import jail
+from tests.conftest import REPOSITORY
+from tests.daemon import configure, daemon, received
+from tests.site import Reply, Site, item, rss, wait_until
+from tests.test_run import PAGE
+
+DEPLOY = REPOSITORY / "deploy"
+UNIT = DEPLOY / "monitor.service"
+SCORE = 1.5
+
+systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+
+
+def run(*command: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60, check=False)
+
+
+@systemd
+def test_the_unit_is_valid(tmp_path: Path) -> None:
+    here = tmp_path / "monitor.service"
+    # Whether the program is there is no matter of the unit.
+    here.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", UNIT.read_text(), flags=re.MULTILINE))
+    result = run("systemd-analyze", "verify", here)
+    assert (result.returncode, result.stdout + result.stderr) == (0, "")
+
+
+@systemd
+def test_the_unit_is_hardened() -> None:
+    listing = run("systemd-analyze", "security", "--offline=yes", UNIT).stdout
+    found = re.search(r"exposure level for monitor.service: ([\d.]+)", listing)
+    assert found, listing
+    assert float(found[1]) <= SCORE
+
+
+@systemd
+def test_it_polls_extracts_and_alerts_with_the_system_calls_that_the_unit_allows(tmp_path: Path, site: Site) -> None:
+    site.replies |= {
+        "/feed": Reply(rss(item("1", "Launch reported", "Short text.", f"{site.url}/page"))),
+        "/page": Reply(PAGE, headers={"Content-Type": "text/html"}),
+        "/hook": Reply(),
+    }
+    config = configure(tmp_path, site)
+    command = [sys.executable, "-m", "tests.jail", str(UNIT), sys.executable, "-m", "monitor", "run", "--config"]
+    with daemon(config, log=tmp_path / "log", command=[*command, str(config)]) as process:
+        wait_until(lambda: received(site) or process.poll() is not None)
+        log = (tmp_path / "log").read_text()
+        assert process.poll() is None, log
+        process.terminate()
+        assert process.wait(20) == 0
+    [alert] = received(site)
+    assert alert["snippet"]["text"].startswith("The army fired a missile"), "the page was extracted by a worker"
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@systemd
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC)",
+        "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
+        "import ctypes, sys; ctypes.CDLL(None).unshare(0x10000000) and sys.exit('not permitted')",
+        "import os; os.chown('/', 0, 0)",
+    ],
+)
+def test_the_jail_holds(forbidden: str) -> None:
+    result = run(sys.executable, "-m", "tests.jail", UNIT, sys.executable, "-c", forbidden)
+    assert result.returncode == 1
+    assert "not permitted" in result.stderr
+
+
+def test_the_unit_names_what_the_tests_of_the_jail_read() -> None:
+    assert jail.settings(UNIT, "MemoryDenyWriteExecute") == jail.settings(UNIT, "RestrictNamespaces") == ["yes"]
+    assert jail.settings(UNIT, "NoNewPrivileges") == ["yes"]
