@@ -314,3 +314,12 @@ def test_mistakes_in_routes(tmp_path: Path, text: str, line: str) -> None:
 
 def test_a_route_that_goes_on_leaves_alerts_to_the_next(tmp_path: Path) -> None:
     assert load(tmp_path, "route: {routes: [{continue: true}, {matchers: tag=a}, {matchers: tag=b}]}").route.routes
+
+
+@pytest.mark.parametrize("file", ["HOOK", "secrets_HOOK"])
+def test_a_credential_of_systemd_stands_in_for_a_variable(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text("https://example.org/secret\n")
+    written = tmp_path / "monitor.yaml"
+    written.write_text("receivers: {hook: {type: webhook, url: '${HOOK}'}}")
+    loaded = config.load(written, notifiers.options_of, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert loaded.receivers["hook"].options["url"] == "https://example.org/secret"

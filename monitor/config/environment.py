@@ -1,7 +1,8 @@
-"""What the environment says of a configuration: variables that set a key, and ${NAME} within values."""
+"""What the environment says of a configuration: variables that set a key, and ${NAME} within values, also from systemd's credentials."""
 
 import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from monitor import yamlfile
@@ -30,7 +31,7 @@ def override(
 
 
 def substitute(value: Any, path: yamlfile.Path_, document: yamlfile.Document, environ: Mapping[str, str]) -> Any:
-    """Put the environment's variables in the place of ${NAME}; $$ is a dollar."""
+    """Put the environment's variables, or else systemd's credentials, in the place of ${NAME}; $$ is a dollar."""
     if isinstance(value, dict):
         return {key: substitute(inner, (*path, key), document, environ) for key, inner in value.items()}
     if isinstance(value, list):
@@ -42,8 +43,19 @@ def substitute(value: Any, path: yamlfile.Path_, document: yamlfile.Document, en
         name = found[1]
         if name is None:
             return "$"
-        if name not in environ:
+        known = environ.get(name, _credential(name, environ))
+        if known is None:
             document.problems.append(document.problem(path, f"the environment has no variable {name}; set it"))
-        return environ.get(name, "")
+        return known or ""
 
     return _VARIABLE.sub(replace, value)
+
+
+def _credential(name: str, environ: Mapping[str, str]) -> str | None:
+    """A secret that systemd hands over in a file: as `LoadCredential=NAME:…`, or in a folder as `secrets:…`."""
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    for file in (name, f"secrets_{name}") if folder and "/" not in name else ():
+        path = Path(folder or "", file)
+        if path.is_file():
+            return path.read_text(encoding="utf-8").rstrip("\n")
+    return None
