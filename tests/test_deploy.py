@@ -1,5 +1,6 @@
 """What is in deploy/: the unit holds its score and the daemon works within it, the ACL is no wider than the code."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -7,10 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import redis
+import yaml
 
+from monitor import config, notifiers
 from tests import jail
 from tests.conftest import REPOSITORY
-from tests.daemon import configure, daemon, received
+from tests.daemon import configure, daemon, monitor, received
 from tests.site import Reply, Site, item, rss, wait_until
 from tests.test_run import PAGE
 
@@ -81,3 +85,90 @@ def test_the_jail_holds(forbidden: str) -> None:
 def test_the_unit_names_what_the_tests_of_the_jail_read() -> None:
     assert jail.settings(UNIT, "MemoryDenyWriteExecute") == jail.settings(UNIT, "RestrictNamespaces") == ["yes"]
     assert jail.settings(UNIT, "NoNewPrivileges") == ["yes"]
+
+
+def commands_in_use() -> set[str]:
+    """What the store's scripts and its calls of the client ask of Redis."""
+    files = [file for file in (REPOSITORY / "monitor/store").glob("*.py") if file.stem not in ("publishing", "server")]
+    source = "".join(file.read_text() for file in files)
+    called = set(re.findall(r"\b(?:_?client|binary)\.([a-z_]+)\(", source)) - {"aclose"}
+    named = {"delete": "del", "xpending_range": "xpending"}
+    subcommands = re.compile(r"^(xgroup|xinfo)_")
+    in_scripts = {name.lower() for name in re.findall(r"redis\.call\('(\w+)'", source)}
+    return in_scripts | {subcommands.sub(r"\1|", named.get(name, name)) for name in called}
+
+
+def test_the_acl_allows_the_commands_in_use_and_no_others() -> None:
+    [rule] = [line for line in (DEPLOY / "redis.acl").read_text().splitlines() if line.startswith("user monitor ")]
+    assert {word[1:] for word in rule.split() if word.startswith("+")} == commands_in_use()
+    assert "-@all" in rule.split()
+
+
+def test_the_daemon_and_commands_work_as_the_user_of_the_acl(tmp_path: Path, site: Site) -> None:
+    debian = shutil.which("redis-server")
+    if not debian:
+        pytest.skip("redis-server is not installed; .ci/run installs it")
+    (tmp_path / "users.acl").write_text((DEPLOY / "redis.acl").read_text().replace("PASSWORD", "word"))
+    with (tmp_path / "users.acl").open("a") as users:
+        users.write("user admin on nopass ~* &* +@all\n")
+    socket = tmp_path / "redis.sock"
+    server = [debian, "--port", "0", "--unixsocket", socket, "--aclfile", tmp_path / "users.acl", "--dir", tmp_path]
+    site.replies |= {"/feed": Reply(rss(item("1", "A missile was fired"))), "/hook": Reply()}
+    file = configure(tmp_path, site, redis={"url": f"unix://monitor:word@{socket}", "lease": "1s"})
+    with subprocess.Popen([*map(str, server)], stdout=subprocess.DEVNULL) as process:
+        try:
+            wait_until(socket.exists)
+            with daemon(file, log=tmp_path / "log") as running:
+                wait_until(lambda: received(site) or running.poll() is not None)
+                assert running.poll() is None, (tmp_path / "log").read_text()
+                for words in ("alerts list", "feeds list", "silence list", "dead list", "routes show"):
+                    result = monitor(*words.split(), "--config", file)
+                    assert result.returncode == 0, result.stderr
+                running.terminate()
+                assert running.wait(20) == 0
+            with redis.Redis(unix_socket_path=str(socket), username="admin", password="any") as client:
+                refused = [entry["object"] for entry in client.acl_log() if entry["reason"] == "command"]
+            # redis-py tells its name and version where it may, and is content where it may not.
+            assert set(refused) <= {"client|setinfo", "client"}
+        finally:
+            process.terminate()
+
+
+def test_the_configuration_of_the_installer_loads() -> None:
+    loaded = config.load(DEPLOY / "monitor.yaml", notifiers.options_of, {"HOME": "/nowhere"})
+    assert loaded.feeds
+    assert [*loaded.receivers] == ["journal"]
+
+
+def test_compose_names_files_that_are_there() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    mounted = [volume.split(":")[0] for service in services.values() for volume in service["volumes"]]
+    assert [name for name in mounted if name.startswith("./") and not (DEPLOY / name).exists()] == []
+    assert (DEPLOY / services["monitor"]["build"]["context"] / services["monitor"]["build"]["dockerfile"]).exists()
+
+
+def test_the_installer_installs_upgrades_and_undoes(tmp_path: Path) -> None:
+    wheels, root = tmp_path / "wheels", tmp_path / "root"
+    built = run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", wheels, REPOSITORY)
+    assert built.returncode == 0, built.stderr
+    [wheel] = wheels.iterdir()
+    environ = os.environ | {"DESTDIR": str(root), "PYTHON": sys.executable, "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1"}
+
+    def install(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [DEPLOY / "install", *arguments]
+        return subprocess.run([*map(str, command)], env=environ, capture_output=True, text=True, check=False)
+
+    assert install(wheel).returncode == 0
+    files = ["etc/monitor/monitor.yaml", "etc/monitor/rules", "etc/systemd/system/monitor.service"]
+    files += ["opt/monitor/bin/monitor", "usr/local/bin/monitor"]
+    assert [file for file in files if not (root / file).exists()] == []
+    assert (root / "etc/monitor/secrets").stat().st_mode & 0o777 == 0o700
+    (root / "etc/monitor/monitor.yaml").write_text("feeds: [https://example.org/mine]")
+    assert install(wheel).returncode == 0
+    assert "mine" in (root / "etc/monitor/monitor.yaml").read_text(), "an upgrade keeps what the user wrote"
+    assert install("--remove").returncode == 0
+    assert [file for file in files if (root / file).exists()] == files[:2]
+    assert install("--remove", "--purge").returncode == 0
+    assert [file for file in root.rglob("*") if file.is_file()] == []
+    refused = install("--nonsense")
+    assert (refused.returncode, refused.stderr[:9]) == (1, "install: ")
