@@ -149,7 +149,8 @@ def test_compose_names_files_that_are_there() -> None:
 
 def test_the_installer_installs_upgrades_and_undoes(tmp_path: Path) -> None:
     wheels, root = tmp_path / "wheels", tmp_path / "root"
-    built = run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", wheels, REPOSITORY)
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    built = run(*pip, "-w", wheels, REPOSITORY)
     assert built.returncode == 0, built.stderr
     [wheel] = wheels.iterdir()
     environ = os.environ | {"DESTDIR": str(root), "PYTHON": sys.executable, "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1"}

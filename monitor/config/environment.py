@@ -1,4 +1,4 @@
-"""What the environment says of a configuration: variables that set a key, and ${NAME} within values, also from systemd's credentials."""
+"""What the environment says of a configuration: variables that set a key, and ${NAME} within values."""
 
 import re
 from collections.abc import Collection, Mapping
