@@ -1,4 +1,4 @@
-"""What is in deploy/: the unit holds its score and the daemon works within it, the ACL is no wider than the code."""
+"""What is in deploy/: the unit holds its score and the daemon works within it, the installer undoes what it did."""
 
 import os
 import re
@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import redis
 import yaml
 
 from monitor import config, notifiers
 from tests import jail
 from tests.conftest import REPOSITORY
-from tests.daemon import configure, daemon, monitor, received
+from tests.daemon import configure, daemon, received
 from tests.site import Reply, Site, item, rss, wait_until
 from tests.test_run import PAGE
 
@@ -85,53 +84,6 @@ def test_the_jail_holds(forbidden: str) -> None:
 def test_the_unit_names_what_the_tests_of_the_jail_read() -> None:
     assert jail.settings(UNIT, "MemoryDenyWriteExecute") == jail.settings(UNIT, "RestrictNamespaces") == ["yes"]
     assert jail.settings(UNIT, "NoNewPrivileges") == ["yes"]
-
-
-def commands_in_use() -> set[str]:
-    """What the store's scripts and its calls of the client ask of Redis."""
-    files = [file for file in (REPOSITORY / "monitor/store").glob("*.py") if file.stem not in ("publishing", "server")]
-    source = "".join(file.read_text() for file in files)
-    called = set(re.findall(r"\b(?:_?client|binary)\.([a-z_]+)\(", source)) - {"aclose"}
-    named = {"delete": "del", "xpending_range": "xpending"}
-    subcommands = re.compile(r"^(xgroup|xinfo)_")
-    in_scripts = {name.lower() for name in re.findall(r"redis\.call\('(\w+)'", source)}
-    return in_scripts | {subcommands.sub(r"\1|", named.get(name, name)) for name in called}
-
-
-def test_the_acl_allows_the_commands_in_use_and_no_others() -> None:
-    [rule] = [line for line in (DEPLOY / "redis.acl").read_text().splitlines() if line.startswith("user monitor ")]
-    assert {word[1:] for word in rule.split() if word.startswith("+")} == commands_in_use()
-    assert "-@all" in rule.split()
-
-
-def test_the_daemon_and_commands_work_as_the_user_of_the_acl(tmp_path: Path, site: Site) -> None:
-    debian = shutil.which("redis-server")
-    if not debian:
-        pytest.skip("redis-server is not installed; .ci/run installs it")
-    (tmp_path / "users.acl").write_text((DEPLOY / "redis.acl").read_text().replace("PASSWORD", "word"))
-    with (tmp_path / "users.acl").open("a") as users:
-        users.write("user admin on nopass ~* &* +@all\n")
-    socket = tmp_path / "redis.sock"
-    server = [debian, "--port", "0", "--unixsocket", socket, "--aclfile", tmp_path / "users.acl", "--dir", tmp_path]
-    site.replies |= {"/feed": Reply(rss(item("1", "A missile was fired"))), "/hook": Reply()}
-    file = configure(tmp_path, site, redis={"url": f"unix://monitor:word@{socket}", "lease": "1s"})
-    with subprocess.Popen([*map(str, server)], stdout=subprocess.DEVNULL) as process:
-        try:
-            wait_until(socket.exists)
-            with daemon(file, log=tmp_path / "log") as running:
-                wait_until(lambda: received(site) or running.poll() is not None)
-                assert running.poll() is None, (tmp_path / "log").read_text()
-                for words in ("alerts list", "feeds list", "silence list", "dead list", "routes show"):
-                    result = monitor(*words.split(), "--config", file)
-                    assert result.returncode == 0, result.stderr
-                running.terminate()
-                assert running.wait(20) == 0
-            with redis.Redis(unix_socket_path=str(socket), username="admin", password="any") as client:
-                refused = [entry["object"] for entry in client.acl_log() if entry["reason"] == "command"]
-            # redis-py tells its name and version where it may, and is content where it may not.
-            assert set(refused) <= {"client|setinfo", "client"}
-        finally:
-            process.terminate()
 
 
 def test_the_configuration_of_the_installer_loads() -> None:

@@ -14,7 +14,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from monitor.errors import StoreError
 from monitor.store.written import Written
@@ -38,7 +38,7 @@ def translated(
         try:
             return await method(self, *args, **kwargs)
         except (RedisError, OSError, TimeoutError) as error:
-            raise StoreError(f"Redis: {str(error) or type(error).__name__}") from error
+            raise StoreError(f"Redis: {str(error) or type(error).__name__}{_remedy(error)}") from error
 
     return call  # type: ignore[return-value]  # functools.wraps forgets that `self` may go unnamed
 
@@ -53,6 +53,12 @@ class _PackedByHiredis:
         return list(self._pack(*args))
 
 
+def _remedy(error: Exception) -> str:
+    """What to do about an error whose words do not tell."""
+    denied = isinstance(error, NoPermissionError) or "user executing the script can't" in str(error)
+    return "; deploy/redis.acl lists the commands that the user of redis.url needs" if denied else ""
+
+
 class Store:
     """State in Redis, as one process sees it. `name` is this process's, unique among all that share the server."""
 
@@ -62,7 +68,8 @@ class Store:
         self.written = Written()
         # No retries inside the client: a command whose answer was lost may have been carried out.
         # Untyped on purpose: what redis-py declares covers both of its protocols and both of its decodings.
-        options: Any = {"socket_timeout": _SOCKET_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
+        # No word on which client this is either: an ACL would have to allow it, and Redis before 7.2 knows it not.
+        options: Any = {"socket_timeout": _SOCKET_TIMEOUT, "retry": Retry(NoBackoff(), 0), "driver_info": None}
         # As many as there are receivers, each of which waits for its outbox on a connection of its own.
         self.client: Any = redis.asyncio.Redis.from_url(url, decode_responses=True, max_connections=10_000, **options)
         # For what is no text, such as feeds, of which thousands may be due at once: their commands wait their turn.
