@@ -117,11 +117,21 @@ def test_the_installer_installs_upgrades_and_undoes(tmp_path: Path) -> None:
     assert [file for file in files if not (root / file).exists()] == []
     assert (root / "etc/monitor/secrets").stat().st_mode & 0o777 == 0o700
     (root / "etc/monitor/monitor.yaml").write_text("feeds: [https://example.org/mine]")
+    (root / "opt/monitor/bin/python").unlink()  # as where Debian has replaced its Python
     assert install(wheel).returncode == 0
     assert "mine" in (root / "etc/monitor/monitor.yaml").read_text(), "an upgrade keeps what the user wrote"
+    assert run(root / "opt/monitor/bin/python", "-c", "import monitor").returncode == 0
     assert install("--remove").returncode == 0
     assert [file for file in files if (root / file).exists()] == files[:2]
     assert install("--remove", "--purge").returncode == 0
     assert [file for file in root.rglob("*") if file.is_file()] == []
     refused = install("--nonsense")
-    assert (refused.returncode, refused.stderr[:9]) == (1, "install: ")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "install: --nonsense is no option; there are --remove and --remove --purge\n",
+    )
+    environ["PYTHON"] = "/bin/false"
+    refused = install(wheel)
+    assert refused.returncode == 1
+    assert "install: /bin/false is no Python 3.11 or newer" in refused.stderr
+    assert not (root / "opt/monitor").exists()
