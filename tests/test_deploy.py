@@ -92,11 +92,52 @@ def test_the_configuration_of_the_installer_loads() -> None:
     assert [*loaded.receivers] == ["journal"]
 
 
-def test_compose_names_files_that_are_there() -> None:
-    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
-    mounted = [volume.split(":")[0] for service in services.values() for volume in service["volumes"]]
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+IMAGE = (DEPLOY / "Containerfile").read_text()
+
+
+def test_compose_and_the_containerfile_name_files_that_are_there() -> None:
+    mounted = [volume.split(":")[0] for service in COMPOSE["services"].values() for volume in service["volumes"]]
     assert [name for name in mounted if name.startswith("./") and not (DEPLOY / name).exists()] == []
-    assert (DEPLOY / services["monitor"]["build"]["context"] / services["monitor"]["build"]["dockerfile"]).exists()
+    build = COMPOSE["services"]["monitor"]["build"]
+    assert (DEPLOY / build["context"] / build["dockerfile"]).samefile(DEPLOY / "Containerfile")
+    copied = [name for line in re.findall(r"^COPY (?!--)(.*) \S+$", IMAGE, re.MULTILINE) for name in line.split()]
+    assert [name for name in copied if not (REPOSITORY / name).exists()] == []
+    assert "monitor" in copied
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_a_container_can_do_no_more_than_it_must(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service.get("user") or re.search(r"^USER monitor$", IMAGE, re.MULTILINE)
+    assert "ports" not in service
+
+
+def test_images_are_of_one_version() -> None:
+    images = [service["image"] for service in COMPOSE["services"].values() if "image" in service]
+    images += re.findall(r"^FROM (\S+)", IMAGE, re.MULTILINE)
+    assert [image for image in images if not re.search(r"^docker\.io/\w+/\w+:\d+\.\d", image)] == []
+
+
+def test_a_container_is_healthy_while_its_daemon_lives_and_no_longer(tmp_path: Path, site: Site) -> None:
+    site.replies |= {"/feed": Reply(rss(item("1", "A missile was fired"))), "/hook": Reply()}
+    configure(tmp_path, site)
+    kind, check = COMPOSE["services"]["monitor"]["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    environ = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    def healthy() -> bool:
+        return subprocess.run(["sh", "-c", check], cwd=tmp_path, env=environ, check=False).returncode == 0
+
+    with daemon(tmp_path / "monitor.yaml", log=tmp_path / "log") as process:
+        wait_until(lambda: received(site))
+        assert healthy()
+        process.terminate()
+        assert process.wait(20) == 0
+    assert not healthy()
 
 
 def test_the_installer_installs_upgrades_and_undoes(tmp_path: Path) -> None:
