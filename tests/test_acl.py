@@ -77,8 +77,9 @@ def in_use() -> set[str]:
     called = set(re.findall(r"\b(?:_?client|binary)\.([a-z_]+)\(", source)) - {"aclose"}
     named = {"delete": "del", "xpending_range": "xpending"}
     subcommands = re.compile(r"^(xgroup|xinfo)_")
-    in_scripts = {name.lower() for name in re.findall(r"redis\.call\('(\w+)'", source)}
-    return in_scripts | {subcommands.sub(r"\1|", named.get(name, name)) for name in called}
+    calls = re.findall(r"redis\.call\('(\w+)'(?:, '(\w+)')?", source)
+    in_scripts = {f"{name}|{word}" if name in ("XGROUP", "XINFO") else name for name, word in calls}
+    return {name.lower() for name in in_scripts} | {subcommands.sub(r"\1|", named.get(name, name)) for name in called}
 
 
 def test_it_allows_the_commands_in_use_and_no_others() -> None:

@@ -140,6 +140,11 @@ def test_a_container_is_healthy_while_its_daemon_lives_and_no_longer(tmp_path: P
     assert not healthy()
 
 
+def test_shellcheck_has_nothing_to_say_of_the_installer() -> None:
+    result = run(Path(sys.executable).parent / "shellcheck", DEPLOY / "install")
+    assert (result.returncode, result.stdout) == (0, "")
+
+
 def test_the_installer_installs_upgrades_and_undoes(tmp_path: Path) -> None:
     wheels, root = tmp_path / "wheels", tmp_path / "root"
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
