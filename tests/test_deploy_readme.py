@@ -198,6 +198,17 @@ def test_a_backup_of_a_redis_that_runs_restores(machine: Machine, site: Site, tm
         disaster(machine, site, service, backup=backup, restore=restore)
 
 
+@pytest.mark.parametrize(
+    "command",
+    re.findall(
+        r"(?:^|&& )(monitor [a-z ]+)", "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)), re.MULTILINE
+    ),
+)
+def test_every_command_is_one(command: str) -> None:
+    result = monitor(*command.split()[1:], "--help")
+    assert result.returncode == 0, result.stderr
+
+
 @debian
 def test_a_redis_of_your_own_is_set_up_as_told(machine: Machine, site: Site) -> None:
     [block] = blocks("A Redis of your own")
