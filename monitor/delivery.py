@@ -76,9 +76,9 @@ class Deliverer:
         return delivered
 
     async def _deliver_all(self, received: Sequence[Received]) -> int:
-        """Deliver one after the other, until halted or the receiver is to be spared; returns how many."""
+        """Deliver one after the other; returns how many. Ends early where halted, or the receiver or our lease says so."""
         for number, message in enumerate(received):
-            if self._halted or self._circuit.wait(self._now()):
+            if self._halted or self._circuit.wait(self._now()) or not self._outbox.ours():
                 self._outbox.again()
                 return number
             await self._deliver(message)
@@ -90,16 +90,19 @@ class Deliverer:
         except ValidationError as error:
             await self._outbox.bury(message, message.body, f"cannot be read: {error}")
             return
-        if await self._outbox.begin(message) > _DEATHS:
+        begun = await self._outbox.begin(message)
+        if begun < 0:
+            return
+        if begun > _DEATHS:
             await self._bury(message, delivery, f"{_DEATHS} processes died while they sent it")
             return
         attempt = delivery.attempts + 1
         began = time.monotonic()
         failure, receipt = await self._send(delivery.notification)
         self._circuit = self._circuit.after(failure, self._now())
-        if failure:
+        if failure and self._outbox.ours():
             await self._settle_failure(message, delivery.model_copy(update={"attempts": attempt}), failure)
-        else:
+        elif not failure:
             self._sent.append(Sending(message, delivery, receipt, self._now()))
             if len(self._sent) >= _TOGETHER or time.monotonic() - began > _QUICK:
                 await self._settle()
@@ -117,7 +120,7 @@ class Deliverer:
             await self._settle()  # the receipt may be that of the message before
             known = await self._outbox.receipts([alert.id for alert in notification.alerts])
             notification = notification.model_copy(update={"receipts": known})
-        wait = max(self._next - self._now(), timedelta()).total_seconds()
+        wait = min(max(self._next - self._now(), timedelta()), self._pace).total_seconds()  # the clock may be set back
         self.beat = time.monotonic() + wait
         if wait:
             await self._sleep(wait)

@@ -57,6 +57,13 @@ tell(3, #KEYS - 2, ARGV[4])
 redis.call('XADD', KEYS[2], '*', 'receiver', ARGV[3], 'delivery', ARGV[5], 'reason', ARGV[4])
 return 1
 """
+# Of a message that was taken over, as long as it is still with us.
+_BEGIN = """
+if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1, ARGV[3]) == 0 then return -1 end
+local begun = redis.call('HINCRBY', KEYS[2], ARGV[2], 1)
+redis.call('EXPIRE', KEYS[2], 86400)
+return begun
+"""
 _DUE = """
 local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, 100)
 for _, delivery in ipairs(due) do
@@ -180,14 +187,13 @@ class Outbox(Stream):
     async def begin(self, message: Received) -> int:
         """Note that a message is about to be sent; returns how often this was begun and not ended: 0 as a rule.
 
+        Less than 0 where it is another process's by now, or settled: the one from which it was taken lives after all.
         A message that brought its process down would bring down every other one that takes it over.
         """
         if message.id not in self.taken_over:
             return 0
-        key = f"{self.key}:begun"
-        begun = int(await self._client.hincrby(key, message.id, 1))
-        await self._client.expire(key, timedelta(days=1))
-        return begun
+        arguments = [self.group, message.id, self._store.name]
+        return int(await self._client.eval(_BEGIN, 2, self.key, f"{self.key}:begun", *arguments))
 
     def _receipt_key(self, alert: str) -> str:
         return f"{PREFIX}receipt:{self._receiver}:{alert}"

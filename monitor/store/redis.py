@@ -6,6 +6,8 @@ Redis 6.2 are used, and EVAL where several have to happen as one.
 
 import asyncio
 import functools
+import math
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -23,6 +25,33 @@ PREFIX = "{monitor}:"
 ALERTS = f"{PREFIX}alerts"
 ALIVE = f"{PREFIX}alive:"  # and the name of a process: there as long as it shows life
 _SOCKET_TIMEOUT = 10.0  # seconds; blocking reads have to be shorter
+_CLOCKS_DIFFER = 0.25  # seconds; less than this is not worth a correction, and much of it a measuring error
+_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while a machine sleeps, and nobody sets it
+
+_LIVE = """
+local kept = redis.call('SET', KEYS[1], '1', 'PX', ARGV[1], 'GET')
+local time = redis.call('TIME')
+return {kept and 1 or 0, tonumber(time[1]), tonumber(time[2])}
+"""
+# As one: a process that was only stopped may read on in between, and would lose what it is given with its name.
+_TAKE_OVER = """
+local taken = {}
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local name = consumer[2]
+  if name ~= ARGV[2] and redis.call('EXISTS', ARGV[3] .. name) == 0 then
+    local pending = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000, name)
+    while #pending > 0 do
+      for _, entry in ipairs(pending) do
+        redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, entry[1], 'JUSTID')
+        taken[#taken + 1] = entry[1]
+      end
+      pending = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000, name)
+    end
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], name)
+  end
+end
+return taken
+"""
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Self = TypeVar("Self")
@@ -66,6 +95,8 @@ class Store:
         self.name = name
         self.lease = lease
         self.written = Written()
+        self.ahead = timedelta()  # how far the clock of Redis, by which all processes go, is ahead of this machine's
+        self._term, self._held_until = 0, math.inf
         # No retries inside the client: a command whose answer was lost may have been carried out.
         # Untyped on purpose: what redis-py declares covers both of its protocols and both of its decodings.
         # No word on which client this is either: an ACL would have to allow it, and Redis before 7.2 knows it not.
@@ -99,7 +130,25 @@ class Store:
 
     @translated
     async def sign_of_life(self) -> None:
-        await self.client.set(self._alive_key(self.name), "1", px=self.lease)
+        """Renew our lease, and look at the clock."""
+        began, clock = time.clock_gettime(_UPTIME), time.time()
+        lease = int(self.lease.total_seconds() * 1000)
+        kept, seconds, microseconds = await self.client.eval(_LIVE, 1, self._alive_key(self.name), lease)
+        if not kept or began >= self._held_until:
+            self._term += 1
+        self._held_until = began + self.lease.total_seconds()
+        took = time.clock_gettime(_UPTIME) - began
+        ahead = seconds + microseconds / 1e6 - clock - took / 2
+        if abs(ahead - self.ahead.total_seconds()) > _CLOCKS_DIFFER + took / 2:
+            self.ahead = timedelta(seconds=ahead)
+
+    @property
+    def term(self) -> int | None:
+        """Which of our leases lasts, counted; None where the last one has ended.
+
+        What was read under another one, as before this process was stopped for long, may be another's by now.
+        """
+        return self._term if time.clock_gettime(_UPTIME) < self._held_until else None
 
     @translated
     async def sign_off(self) -> None:
@@ -128,16 +177,24 @@ class Stream:
         self._store = store
         self._client = store.client
         self._unsettled_first = True
+        self._term: int | None = None  # under which the last messages were read
         self.taken_over: set[str] = set()  # what processes that died had read and not settled
 
     @translated
     async def read(self, count: int, block: timedelta | None = None) -> list[tuple[str, dict[str, str]]]:
         """Read messages, waiting up to `block` for one; first those that we were given and did not settle."""
+        if self._store.term is None:
+            await self._store.sign_of_life()
+        self._term = self._store.term
         if self._unsettled_first:
             if messages := await self._read_from("0", count, None):
                 return messages
             self._unsettled_first = False
         return await self._read_from(">", count, block)
+
+    def ours(self) -> bool:
+        """Whether what was read last is ours still: our lease has lasted since."""
+        return self._term is not None and self._term == self._store.term
 
     def again(self) -> None:
         """Let the next read begin with what was read but not settled."""
@@ -167,20 +224,11 @@ class Stream:
     async def take_over(self) -> int:
         """Take what dead processes had read and not settled, and forget their names; returns how much."""
         await self._create()
-        taken = 0
-        for consumer in await self._client.xinfo_consumers(self.key, self.group):
-            name = consumer["name"]
-            if name == self._store.name or await self._store.alive(name):
-                continue
-            while pending := await self._client.xpending_range(self.key, self.group, "-", "+", 100, name):
-                ids = [entry["message_id"] for entry in pending]
-                await self._client.xclaim(self.key, self.group, self._store.name, 0, ids)
-                self.taken_over |= {str(identifier) for identifier in ids}
-                taken += len(ids)
-            await self._client.xgroup_delconsumer(self.key, self.group, name)
+        taken = await self._client.eval(_TAKE_OVER, 1, self.key, self.group, self._store.name, ALIVE)
         if taken:
+            self.taken_over |= set(taken)
             self.again()
-        return taken
+        return len(taken)
 
     @translated
     async def sign_off(self) -> None:
