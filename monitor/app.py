@@ -82,6 +82,10 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[D
         await wait_for_redis(store, patience, troubles.say)
         for name, count in (await forgotten(store, notifiers)).items():
             log.warning("%d deliveries wait for receiver=%s, which is configured no longer", count, name)
+
+        def shared_now() -> datetime:
+            return now() + store.ahead
+
         workers = await stack.enter_async_context(Workers())
         poller = Poller(
             http,
@@ -89,12 +93,12 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[D
             FeedStore(store),
             pipeline=pipeline_of(config, matcher, store),
             settings=config.poll,
-            now=now,
+            now=shared_now,
             archive=_archive(config),
         )
         await store.sign_of_life()  # before any feed is claimed
         log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))
-        yield Daemon(config, poller, store, notifiers=notifiers, server=server, troubles=troubles, now=now)
+        yield Daemon(config, poller, store, notifiers=notifiers, server=server, troubles=troubles, now=shared_now)
 
 
 def _open_store(config: Config, stack: AsyncExitStack) -> tuple[Store, EmbeddedServer | None]:

@@ -67,7 +67,7 @@ class Daemon:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
-        schedule = Schedule(self._poller.poll, self._troubles)
+        schedule = Schedule(self._poll, self._troubles)
         try:
             await self._take_over()  # before anybody waits for what is new
         except StoreError as error:
@@ -90,17 +90,22 @@ class Daemon:
             f"delivery to {each.receiver}": each.beat for each in self._deliverers
         }
         late = [name for name, beat in beats.items() if beat < latest]
-        if schedule.late(self._now()).total_seconds() > _STUCK_AFTER:
+        if schedule.late(self._now() - self._store.ahead).total_seconds() > _STUCK_AFTER:
             late.append("polling")
         return ", ".join(late)
 
     async def _first_polls(self) -> list[tuple[FeedConfig, datetime]]:
         """When each feed is polled first; where Redis does not say, as if nothing were known of them."""
         try:
-            return await self._poller.first_polls(self.config.feeds)
+            polls = await self._poller.first_polls(self.config.feeds)
+            return [(feed, due - self._store.ahead) for feed, due in polls]
         except StoreError as error:
             self._troubles.say(error)
-            return [(feed, self._now()) for feed in self.config.feeds]
+            return [(feed, self._now() - self._store.ahead) for feed in self.config.feeds]
+
+    async def _poll(self, feed: FeedConfig) -> datetime:
+        """Poll a feed; when it is due again by the clock of this machine, which the schedule goes by."""
+        return await self._poller.poll(feed) - self._store.ahead
 
     async def once(self, stop: asyncio.Event) -> int:
         """Poll every feed once and deliver what comes of it, or as much as is done when `stop` is set.
