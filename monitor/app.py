@@ -37,6 +37,7 @@ from monitor.store.outbox import forgotten
 from monitor.store.redis import Store, wait_for_redis
 from monitor.store.server import EmbeddedServer
 from monitor.store.stories import StoryStore
+from monitor.store.version import State
 from monitor.supervise import Troubles, end
 from monitor.whynot import Inquiry
 from monitor.workers import Workers
@@ -80,6 +81,7 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[D
         store, server = _open_store(config, stack)
         troubles = Troubles()
         await wait_for_redis(store, patience, troubles.say)
+        await State(store).bring_up_to_date()
         for name, count in (await forgotten(store, notifiers)).items():
             log.warning("%d deliveries wait for receiver=%s, which is configured no longer", count, name)
 
@@ -122,6 +124,7 @@ def ask(config: Config, question: Callable[[Store], Awaitable[Answer]]) -> Answe
         async with AsyncExitStack() as stack:
             store, _ = _open_store(config, stack)
             await wait_for_redis(store, _ONCE_WAITS_FOR_REDIS, Troubles().say)
+            await State(store).bring_up_to_date()
             return await question(store)
 
     if config.state_dir is None and not config.redis.url:

@@ -76,7 +76,7 @@ class Deliverer:
         return delivered
 
     async def _deliver_all(self, received: Sequence[Received]) -> int:
-        """Deliver one after the other; returns how many. Ends early where halted, or the receiver or our lease says so."""
+        """Deliver in order, until halted, the receiver is to be spared or our lease has ended; returns how many."""
         for number, message in enumerate(received):
             if self._halted or self._circuit.wait(self._now()) or not self._outbox.ours():
                 self._outbox.again()
