@@ -58,8 +58,14 @@ class Schedule:
         task = asyncio.ensure_future(self._next(feed))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        with suppress(asyncio.CancelledError, JobLookupError):
-            self._scheduler.modify_job(feed.url, next_run_time=await asyncio.shield(task))
+        with suppress(asyncio.CancelledError):
+            due = await asyncio.shield(task)
+            # After this run's end: APScheduler leaves out what is due while the last run goes on, here for a day.
+            asyncio.get_running_loop().call_soon(self._next_run, feed.url, due)
+
+    def _next_run(self, url: str, due: datetime) -> None:
+        with suppress(JobLookupError):
+            self._scheduler.modify_job(url, next_run_time=due)
 
     async def _next(self, feed: FeedConfig) -> datetime:
         try:
