@@ -25,7 +25,7 @@ from monitor.errors import InputError, Problem, UnreadableError
 from monitor.http import Http
 from monitor.matching.concepts import Concepts
 from monitor.matching.matcher import Matcher
-from monitor.models import FeedDocument
+from monitor.models import FeedDocument, Only
 from monitor.notifiers import Notifier, notifier_class
 from monitor.pipeline import Pipeline
 from monitor.polling import Poller
@@ -70,19 +70,20 @@ def pipeline_of(config: Config, matcher: Matcher, store: Store) -> Pipeline:
 
 
 @asynccontextmanager
-async def running(config: Config, patience: timedelta | None) -> AsyncIterator[Daemon]:
+async def running(config: Config, patience: timedelta | None, only: Only | None = None) -> AsyncIterator[Daemon]:
     """Build everything, each thing after what it needs; Redis is waited for `patience`, or with None for ever."""
     async with AsyncExitStack() as stack:
         matcher = matcher_of(config)
         if config.demo:
             config = _with_demo(config, stack)
+        receivers, config = config.receivers, half_of(config, only)
         http = await stack.enter_async_context(Http(config.http))
         notifiers = await _notifiers(config, http, stack)
         store, server = _open_store(config, stack)
         troubles = Troubles()
         await wait_for_redis(store, patience, troubles.say)
         await State(store).bring_up_to_date()
-        for name, count in (await forgotten(store, notifiers)).items():
+        for name, count in (await forgotten(store, receivers)).items():
             log.warning("%d deliveries wait for receiver=%s, which is configured no longer", count, name)
 
         def shared_now() -> datetime:
@@ -100,7 +101,14 @@ async def running(config: Config, patience: timedelta | None) -> AsyncIterator[D
         )
         await store.sign_of_life()  # before any feed is claimed
         log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))
-        yield Daemon(config, poller, store, notifiers=notifiers, server=server, troubles=troubles, now=shared_now)
+        parts: Any = {"notifiers": notifiers, "server": server, "troubles": troubles}
+        yield Daemon(config, poller, store, **parts, now=shared_now, only=only)
+
+
+def half_of(config: Config, only: Only | None) -> Config:
+    """The configuration of a process that does one half of the work: without feeds, or without receivers."""
+    left_out: dict[Only | None, dict[str, Any]] = {"deliver": {"feeds": ()}, "poll": {"receivers": {}}}
+    return config.model_copy(update=left_out.get(only, {}))
 
 
 def _open_store(config: Config, stack: AsyncExitStack) -> tuple[Store, EmbeddedServer | None]:
@@ -241,16 +249,19 @@ def _process_name() -> str:
     return f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
 
 
-def run(config: Config, *, once: bool) -> int:
-    """Run the daemon, or one round of it; returns the exit status. Raises MonitorError where it cannot start."""
-    if not config.feeds and not config.demo:
+def run(config: Config, *, once: bool, only: Only | None = None) -> int:
+    """Run the daemon, or one round of it; returns the exit status. Raises MonitorError where it cannot start.
+
+    With `only` it does one half of the work, and other processes do the other half.
+    """
+    if not config.feeds and not config.demo and only != "deliver":
         raise InputError([Problem("feeds", "none configured; add some, such as feeds: [https://example.org/feed.xml]")])
-    return asyncio.run(_run(config, once))
+    return asyncio.run(_run(config, once, only))
 
 
-async def _run(config: Config, once: bool) -> int:
+async def _run(config: Config, once: bool, only: Only | None) -> int:
     stop = asyncio.Event()
-    running_app = asyncio.ensure_future(_until_stopped(config, stop, once))
+    running_app = asyncio.ensure_future(_until_stopped(config, stop, once, only))
     for number in (signal.SIGINT, signal.SIGTERM):
         # The first signal lets it come to its end; a second one cuts that short.
         asyncio.get_running_loop().add_signal_handler(
@@ -262,10 +273,10 @@ async def _run(config: Config, once: bool) -> int:
         return 130
 
 
-async def _until_stopped(config: Config, stop: asyncio.Event, once: bool) -> int:
+async def _until_stopped(config: Config, stop: asyncio.Event, once: bool, only: Only | None) -> int:
     async with AsyncExitStack() as stack:
         starting = asyncio.ensure_future(
-            stack.enter_async_context(running(config, _ONCE_WAITS_FOR_REDIS if once else None))
+            stack.enter_async_context(running(config, _ONCE_WAITS_FOR_REDIS if once else None, only))
         )
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -14,6 +14,7 @@ from monitor.config import Config, FeedConfig
 from monitor.delivery import Deliverer
 from monitor.dispatch import Dispatcher
 from monitor.errors import StoreError
+from monitor.models import Only
 from monitor.notifiers import Notifier
 from monitor.polling import Poller
 from monitor.schedule import Schedule
@@ -48,6 +49,7 @@ class Daemon:
         server: EmbeddedServer | None,
         troubles: Troubles,
         now: Callable[[], datetime],
+        only: Only | None = None,
     ) -> None:
         self.config = config
         self._poller = poller
@@ -59,7 +61,8 @@ class Daemon:
             for name, notifier in notifiers.items()
         ]
         self._outboxes = outboxes
-        self._streams: list[Stream] = [self._dispatcher.alerts, *outboxes.values()]
+        self._delivers = only != "poll"
+        self._streams: list[Stream] = [self._dispatcher.alerts, *outboxes.values()] if self._delivers else []
         self._server = server
         self._troubles = troubles
         self._now = now
@@ -86,9 +89,8 @@ class Daemon:
     def _stuck(self, schedule: Schedule) -> str:
         """What should have made progress long ago, nothing where all is well."""
         latest = time.monotonic() - _STUCK_AFTER
-        beats = {"dispatch": self._dispatcher.beat} | {
-            f"delivery to {each.receiver}": each.beat for each in self._deliverers
-        }
+        beats = {"dispatch": self._dispatcher.beat} if self._delivers else {}
+        beats |= {f"delivery to {each.receiver}": each.beat for each in self._deliverers}
         late = [name for name, beat in beats.items() if beat < latest]
         if schedule.late(self._now() - self._store.ahead).total_seconds() > _STUCK_AFTER:
             late.append("polling")
@@ -165,9 +167,8 @@ class Daemon:
             return True  # it cannot be now; the next round will
 
     def _flows(self) -> list[Coroutine[Any, Any, None]]:
-        steps = {"dispatch": self._dispatcher.step} | {
-            f"delivery to {deliverer.receiver}": deliverer.step for deliverer in self._deliverers
-        }
+        steps = {"dispatch": self._dispatcher.step} if self._delivers else {}
+        steps |= {f"delivery to {deliverer.receiver}": deliverer.step for deliverer in self._deliverers}
         return [self._loop(step, name) for name, step in steps.items()]
 
     def _upkeep(self) -> list[Coroutine[Any, Any, None]]:
@@ -193,7 +194,7 @@ class Daemon:
     async def _drain(self) -> None:
         """Dispatch and deliver until nothing is left that could be delivered now."""
         await self._take_over()
-        while await self._dispatcher.step(None):
+        while self._delivers and await self._dispatcher.step(None):
             pass
         await asyncio.gather(*map(_exhaust, self._deliverers))
 

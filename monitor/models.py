@@ -14,6 +14,7 @@ Level = Literal["info", "low", "medium", "high", "critical"]
 Field = Literal["title", "lead", "body"]
 FullText = Literal["auto", "always", "never"]
 Extract = Literal["lazy", "always"]
+Only = Literal["poll", "deliver"]  # the half of the work that a process does
 TextFrom = Literal["page", "content", "summary", "none"]
 
 

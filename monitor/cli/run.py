@@ -2,23 +2,29 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli.options import config_option
 
+if TYPE_CHECKING:
+    from monitor.models import Only
+
 
 @click.command()
 @config_option
 @click.option("--once", is_flag=True, help="Poll every feed once, deliver what comes of it, and exit.")
-def run(config_path: Path | None, once: bool) -> None:
+@click.option("--only", type=click.Choice(["poll", "deliver"]), help="Leave the other half to other processes.")
+def run(config_path: Path | None, once: bool, only: "Only | None") -> None:
     """Poll feeds, match rules, deliver alerts, until stopped by Ctrl-C or SIGTERM.
 
     \b
     monitor run                          the daemon, by ./monitor.yaml
     monitor run --config my.yaml --once  one round, for cron
+    monitor run --only poll              polls and raises alerts; another runs --only deliver
     """
     from monitor import app, config, notifiers
 
     loaded = config.load(config_path or config.find(), notifiers.options_of)
-    sys.exit(app.run(loaded, once=once))
+    sys.exit(app.run(loaded, once=once, only=only))
