@@ -13,9 +13,11 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import ahocorasick_rs
 
@@ -27,6 +29,9 @@ from monitor.rules import expression
 from monitor.rules.expression import parse
 from monitor.rules.lexicon import Lexicon, shipped
 from monitor.rules.schema import Rule
+from tests.conftest import REPOSITORY
+from tests.daemon import configure, daemon
+from tests.site import Reply, item, rss, serving, wait_until
 
 Automaton = ahocorasick_rs.AhoCorasick
 Turn = tuple[Callable[[], object], Callable[[], object]]  # what is measured, and its reference
@@ -264,6 +269,33 @@ def bench_help() -> None:
     report("monitor --help", times[4] * 1e3, "ms", "250 ms", times[4] / 0.25, "<= 1")
 
 
+def bench_idle() -> None:
+    """A daemon whose hundred feeds have been polled: the memory of all its processes."""
+    with tempfile.TemporaryDirectory(prefix="monitor-bench-") as name, serving() as site:
+        folder, paths = Path(name), [f"/feed{number}" for number in range(100)]
+        site.replies |= {path: Reply(rss(item("1", "Weather"))) for path in paths}
+        feeds = [{"url": site.url + path, "every": "1h"} for path in paths]
+        config = configure(folder, site, feeds=feeds, rules=[str(REPOSITORY / "rules")])
+        with daemon(config, log=folder / "log") as process:
+            wait_until(lambda: {request.path for request in site.requests} >= set(paths), 120)
+            used = sum(map(_memory_of, (process.pid, *_children(process.pid))))
+            process.terminate()
+            process.wait()
+    report("an idle daemon with 100 feeds, workers included", used, "MB", "150 MB", used / 150, "<= 1")
+
+
+def _memory_of(process: int) -> float:
+    """What a process has of memory in MB, what it shares by its part."""
+    [line] = re.findall(r"^Pss: +(\d+) kB", Path(f"/proc/{process}/smaps_rollup").read_text(), re.MULTILINE)
+    return int(line) * 1024 / 1e6
+
+
+def _children(process: int) -> list[int]:
+    """The processes that a process has started, and those that these have."""
+    own = [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return [*own, *(one for child in own for one in _children(child))]
+
+
 def main() -> None:
     lexicon = shipped()
     bench_folding(lexicon)
@@ -271,6 +303,7 @@ def main() -> None:
     bench_reload(lexicon)
     bench_memory()
     bench_help()
+    bench_idle()
 
 
 if __name__ == "__main__":
