@@ -22,6 +22,7 @@ from monitor.http import Http
 from monitor.http.lookups import Lookups
 from monitor.matching.matcher import Matcher
 from monitor.notifiers import Notifier
+from monitor.secrecy import without_secrets
 from monitor.store.redis import Store
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Finding:
 
     def __str__(self) -> str:
         text = f"{self.verdict} {self.what}: {self.detail}{f'; {self.remedy}' if self.remedy else ''}"
-        return " ".join(text.split())
+        return without_secrets(" ".join(text.split()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from monitor.secrecy import without_secrets
+
 
 class MonitorError(Exception):
-    """Something that a user can act on; `str()` of it is ready to be shown."""
+    """Something that a user can act on; `str()` of it is ready to be shown, and holds no secret."""
+
+    def __str__(self) -> str:
+        return without_secrets(super().__str__())
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +22,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        return without_secrets(f"{self.place}: {self.message}")
 
 
 class InputError(MonitorError):
@@ -37,7 +42,7 @@ class FetchError(MonitorError):
     def __init__(
         self, url: str, reason: str, *, status: int | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
-        self.url, self.reason, self.status, self.headers = url, reason, status, headers or {}
+        self.url, self.reason, self.status, self.headers = url, without_secrets(reason), status, headers or {}
         super().__init__(f"{url}: {reason}")
 
 

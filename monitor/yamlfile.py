@@ -225,13 +225,14 @@ def _field_names(model: type[BaseModel], seen: frozenset[type] = frozenset()) ->
     """Every key that a model and the models inside it know."""
     for name, info in model.model_fields.items():
         yield info.alias or name
-        for inner in _models_in(info.annotation):
+        for inner in models_in(info.annotation):
             if inner not in seen:
                 yield from _field_names(inner, seen | {model})
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that the type of a field names, however deep within it."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in getattr(annotation, "__args__", ()):
-        yield from _models_in(argument)
+        yield from models_in(argument)

@@ -33,6 +33,12 @@ def _own_cache(cache_home: Path) -> None:
     """Every test reads the lexicon from the cache of the tests."""
 
 
+@pytest.fixture(autouse=True)
+def _no_secret_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test's configuration holds is no secret to the next."""
+    monkeypatch.setattr("monitor.secrecy._literals", [])
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
     with tempfile.TemporaryDirectory(prefix="monitor-test-") as folder, EmbeddedServer(Path(folder)) as server:

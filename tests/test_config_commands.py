@@ -16,7 +16,8 @@ from monitor.alerts.routing import tree_of
 from monitor.cli.config import options_of_all
 from monitor.config.fields import parse_duration
 from monitor.config.json_schema import schema
-from monitor.config.shown import HIDDEN, duration, without_secrets
+from monitor.config.shown import duration
+from monitor.secrecy import HIDDEN, without_secrets
 from tests.daemon import monitor
 from tests.test_documentation import BLOCKS
 

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import REPOSITORY
 
 ROWS = [
-    ["", "models", "errors"],
+    ["", "models", "errors", "secrecy", "logs"],
     ["yamlfile", "config", "feedlist", "rules"],
     ["feeds", "articles", "matching", "alerts", "stories", "addresses"],
     ["http", "store", "notifiers", "workers", "archive", "fixtures", "expectation", "demo"],

@@ -1,10 +1,11 @@
 """`monitor.yaml`: what a user can set, where it is looked for, and what is said when it is wrong."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -14,6 +15,7 @@ from monitor.config.feeds import AuthConfig, FeedConfig, PollConfig, listed, rea
 from monitor.config.fields import (
     MEGABYTE,
     ONE_OR_MANY,
+    SECRET_URL,
     Cookies,
     Duration,
     Headers,
@@ -24,9 +26,11 @@ from monitor.config.fields import (
     parse_duration,
 )
 from monitor.config.route import InhibitRule, RouteConfig, route_problems, tree_problems
+from monitor.config.secrets import OptionsOf, read_files, secrets_in
 from monitor.config.times import TimeInterval
 from monitor.errors import InputError, Problem
 from monitor.models import Extract
+from monitor.secrecy import hide
 
 __all__ = [
     "ArchiveConfig",
@@ -39,6 +43,7 @@ __all__ = [
     "HttpConfig",
     "HttpUrl",
     "InhibitRule",
+    "LogConfig",
     "Network",
     "PerHostConfig",
     "PollConfig",
@@ -54,13 +59,15 @@ __all__ = [
     "read_feeds",
 ]
 
-OptionsOf = Callable[[str], type[BaseModel]]
+log = logging.getLogger(__name__)
 
 
 class RedisConfig(Strict):
     """Where state and streams live; without `url`, an embedded server in the state directory."""
 
-    url: str | None = Field(None, description="redis://, rediss:// or unix://; absent: the embedded server")
+    url: Annotated[str | None, SECRET_URL] = Field(
+        None, description="redis://, rediss:// or unix://; absent: the embedded server"
+    )
     lease: Duration = Field(timedelta(seconds=10), description="how long a silent process keeps its work")
 
     @field_validator("lease")
@@ -138,6 +145,13 @@ class ArchiveConfig(Strict):
         return value
 
 
+class LogConfig(Strict):
+    """What is written to standard error, a line an event."""
+
+    format: Literal["text", "json"] = Field("text", description="text, for people and for the journal; json")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is less is left out")
+
+
 class StoriesConfig(Strict):
     """Which articles tell one story."""
 
@@ -172,6 +186,7 @@ class Config(Strict):
     http: HttpConfig = HttpConfig()
     stories: StoriesConfig = StoriesConfig()
     archive: ArchiveConfig | None = Field(None, description="where every article is kept; absent: nowhere")
+    log: LogConfig = LogConfig()
     demo: Path | None = Field(None, description="a folder of fixtures to serve on this machine and poll as feeds")
 
     @property
@@ -191,16 +206,26 @@ def find(environ: Mapping[str, str] = os.environ) -> Path:
     raise InputError([Problem("configuration", f"none found; looked for {looked}; name one with --config FILE")])
 
 
-def load(path: Path, options_of: OptionsOf, environ: Mapping[str, str] = os.environ) -> Config:
+def load(
+    path: Path,
+    options_of: OptionsOf,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    warn: Callable[[str], None] = log.warning,
+) -> Config:
     """Read and check a configuration; raises InputError with every mistake in it.
 
     `options_of` gives the options model of a kind of receiver, or raises LookupError with the kinds that there are.
+    `warn` is told of doubts. Its secrets are shown nowhere from then on, in errors of this as little as elsewhere.
     """
     document = yamlfile.read(path)
     if document.value is not None and not isinstance(document.value, dict):
         raise InputError([document.problem((), "a mapping such as `feeds: [...]` was expected")])
     document.value = override(document.value or {}, Config.model_fields, document, environ)
     document.value = substitute(document.value, (), document, environ)
+    for place, file in read_files(Config, document, path.resolve().parent, options_of):
+        warn(f"{place}: others may read {file}; chmod o-rw {file}")
+    hide(secrets_in(Config, document.value, options_of))
     problems = list(document.problems)
     try:
         config = yamlfile.validate(Config, document)
@@ -210,6 +235,7 @@ def load(path: Path, options_of: OptionsOf, environ: Mapping[str, str] = os.envi
     else:
         problems += [*repeated(config.feeds, document), *tree_problems(config.route, document)]
         further = listed(path.resolve().parent / config.feeds_file.expanduser(), config.feeds, problems)
+        hide(secrets_in(FeedConfig, [feed.model_dump() for feed in further], options_of))
     problems += _receiver_problems(document, options_of)
     receivers = set(_mapping(document.value, "receivers")) or set(_CONSOLE)
     problems += route_problems(document, receivers, set(_mapping(document.value, "time_intervals")))

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor import yamlfile
+from monitor.config.secrets import read_secret
 from monitor.errors import Problem
+from monitor.secrecy import hide, named_secret
 
 _VARIABLE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
@@ -40,22 +42,33 @@ def substitute(value: Any, path: yamlfile.Path_, document: yamlfile.Document, en
         return value
 
     def replace(found: re.Match[str]) -> str:
-        name = found[1]
-        if name is None:
+        if found[1] is None:
             return "$"
-        known = environ.get(name, _credential(name, environ))
-        if known is None:
-            document.problems.append(document.problem(path, f"the environment has no variable {name}; set it"))
-        return known or ""
+        try:
+            return _variable(found[1], environ)
+        except ValueError as error:
+            document.problems.append(document.problem(path, str(error)))
+            return ""
 
     return _VARIABLE.sub(replace, value)
 
 
-def _credential(name: str, environ: Mapping[str, str]) -> str | None:
-    """A secret that systemd hands over in a file: as `LoadCredential=NAME:…`, or in a folder as `secrets:…`."""
+def _variable(name: str, environ: Mapping[str, str]) -> str:
+    """What ${NAME} stands for; raises ValueError. A credential, or what is called like one, is shown nowhere."""
+    known, credential = environ.get(name), _credential(name, environ)
+    if known is None and credential is None:
+        raise ValueError(f"the environment has no variable {name}; set it")
+    try:
+        value = known if known is not None or credential is None else read_secret(credential)
+    except ValueError as error:
+        raise ValueError(f"the credential {name}: {error}") from None
+    if credential or named_secret(name):
+        hide([value or ""])
+    return value or ""
+
+
+def _credential(name: str, environ: Mapping[str, str]) -> Path | None:
+    """The file in which systemd hands a secret over: as `LoadCredential=NAME:…`, or in a folder as `secrets:…`."""
     folder = environ.get("CREDENTIALS_DIRECTORY")
-    for file in (name, f"secrets_{name}") if folder and "/" not in name else ():
-        path = Path(folder or "", file)
-        if path.is_file():
-            return path.read_text(encoding="utf-8").rstrip("\n")
-    return None
+    paths = [Path(folder, file) for file in (name, f"secrets_{name}")] if folder and "/" not in name else []
+    return next((path for path in paths if path.exists()), None)

@@ -3,22 +3,23 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from monitor import yamlfile
-from monitor.config.fields import Cookies, Duration, Headers, HttpUrl, Strict
+from monitor.config.fields import SECRET, SECRET_URL, Cookies, Duration, Headers, HttpUrl, Strict
 from monitor.errors import InputError, Problem
 from monitor.models import Access, FullText
+from monitor.secrecy import without_secrets
 
 
 class AuthConfig(Strict):
     """Who asks, where a site wants to know (basic authentication)."""
 
     user: str
-    password: str
+    password: Annotated[str, SECRET]
 
 
 class FeedConfig(Strict):
@@ -33,7 +34,7 @@ class FeedConfig(Strict):
     headers: Headers = Field(default_factory=dict, description="sent to the feed's own site only")
     cookies: Cookies = Field(default_factory=dict, description="sent to the feed's own site only")
     auth: AuthConfig | None = Field(None, description="for the feed's own site only")
-    proxy: HttpUrl | None = Field(None, description="an HTTP proxy for this feed and its pages")
+    proxy: Annotated[HttpUrl | None, SECRET_URL] = Field(None, description="an HTTP proxy for this feed and its pages")
 
     @model_validator(mode="before")
     @classmethod
@@ -55,8 +56,8 @@ class FeedConfig(Strict):
 
     @property
     def address(self) -> str:
-        """Its URL as logs and alerts show it: without a user and password in it."""
-        return re.sub("(?<=//)[^/?#]*@", "", self.url)
+        """Its URL as logs and alerts show it: without a user and password in it, or a parameter that is secret."""
+        return without_secrets(re.sub("(?<=//)[^/?#]*@", "", self.url))
 
     @property
     def title(self) -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -74,14 +74,16 @@ def _one_or_many(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else (value,)
 
 
+SECRET = Field(json_schema_extra={"writeOnly": True})  # of a setting, or of each value of a mapping: never shown
+SECRET_URL = Field(json_schema_extra={"format": "uri"})  # a URL that may have a secret in it
 ONE_OR_MANY = BeforeValidator(_one_or_many)  # of what can be many, one may be written without a list
 Names = Annotated[tuple[str, ...], ONE_OR_MANY]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(_parse_size)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_parse_network)]
 HttpUrl = Annotated[str, BeforeValidator(_parse_http_url)]
-Headers = Annotated[dict[str, str], AfterValidator(_one_line)]
-Cookies = Annotated[dict[str, str], AfterValidator(_one_word)]
+Headers = Annotated[dict[str, str], AfterValidator(_one_line), SECRET]
+Cookies = Annotated[dict[str, str], AfterValidator(_one_word), SECRET]
 
 
 class Strict(BaseModel):

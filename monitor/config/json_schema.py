@@ -8,6 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from monitor.config import Config
 from monitor.config.fields import ONE_OR_MANY
+from monitor.config.secrets import takes_file
 from monitor.config.shown import as_written
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -51,6 +52,19 @@ class _Written(GenerateJsonSchema):
             return {"anyOf": [many.get("items", {}), many]}
         # Whatever else stands before a validator reads one text as something else.
         return dict(_SCALAR)
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        """A secret may stand in a file: then `X_file` takes the place of X."""
+        made, fields = super().model_schema(schema), schema["cls"].model_fields
+        keys = {field.alias or name: field for name, field in fields.items()}
+        filed = [key for key, field in keys.items() if takes_file(key, field)]
+        for key in filed:
+            made["properties"][f"{key}_file"] = {"type": "string", "description": f"a file that holds {key}"}
+        wanted = [key for key in made.get("required", []) if key in filed]
+        if wanted:
+            made["required"] = [key for key in made["required"] if key not in filed]
+            made["allOf"] = [{"anyOf": [{"required": [key]}, {"required": [f"{key}_file"]}]} for key in wanted]
+        return made
 
     def int_schema(self, schema: Any) -> dict[str, Any]:
         return _or_variable(super().int_schema(schema))

@@ -12,13 +12,9 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, SecretStr
 
 from monitor.config import Config, FeedConfig, ReceiverConfig, RouteConfig, Size
+from monitor.config.secrets import is_secret, takes_file
 from monitor.errors import MonitorError
-
-HIDDEN = "(hidden)"
-_SECRET_KEYS = frozenset({"password", "headers", "cookies"})
-_TELLING = "key|token|secret|sig|signature|pass|password|passwd|auth|session|code"
-_QUERY = re.compile(rf"(?i)([?&;](?:[\w.-]*[_.-])?(?:{_TELLING}))=(?!\$\{{)[^&#;\s]+")
-_USER = re.compile(r"(?<=://)(?![^:/@]*:?\$\{[^}]*\}@)[^/?#\s]+(?=@)")
+from monitor.secrecy import HIDDEN, without_secrets
 
 _SIZE = get_args(Size)[1]
 _Missing = Enum("_Missing", "MISSING")
@@ -29,7 +25,7 @@ def shown(config: Config, written: Any, options_of: Callable[[str], type[BaseMod
     """What `monitor config show` prints; `written` is the document that `config` was loaded from, before `${NAME}`.
 
     It can be loaded again but for literal secrets, each of which is `(hidden)`; a value that the environment gives is
-    shown as its `${NAME}`. Paths are absolute.
+    shown as its `${NAME}`, and one that stands in a file as the name of that file. Other paths are absolute.
     """
     given = written if isinstance(written, dict) else {}
     fields = _model(config, given)
@@ -73,11 +69,6 @@ def size(count: int) -> str:
     return f"{count / 1000:.3f}kB"
 
 
-def without_secrets(text: str) -> str:
-    """A text whose URLs name no user or password, and no parameter that is called like a secret."""
-    return _QUERY.sub(rf"\1={HIDDEN}", _USER.sub(HIDDEN, text))
-
-
 def _receiver(receiver: ReceiverConfig, written: Any, options_of: Callable[[str], type[BaseModel]]) -> dict[str, Any]:
     try:
         options = options_of(receiver.type).model_validate(receiver.options)
@@ -94,6 +85,12 @@ def _model(model: BaseModel, written: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, field in type(model).model_fields.items():
         key, value = field.alias or name, getattr(model, name)
+        if takes_file(key, field) and given.get(f"{key}_file"):
+            found[f"{key}_file"] = given[f"{key}_file"]
+            continue
+        if is_secret(key, field) and not isinstance(value, SecretStr) and value is not None:
+            found[key] = _hidden(value, given.get(key))
+            continue
         # What a route does not say it has from the one around it: a default, written down, would overrule that.
         if key in given or (value is not None and not isinstance(model, RouteConfig)):
             is_size = _SIZE in field.metadata
@@ -106,8 +103,6 @@ def _value(key: str, value: Any, written: Any) -> Any:
         return _hidden(value.get_secret_value(), written)
     if isinstance(value, BaseModel):
         return _model(value, written)
-    if key in _SECRET_KEYS:
-        return _hidden(value, written)
     if isinstance(value, dict):
         given = written if isinstance(written, dict) else {}
         return {name: _value(name, inner, given.get(name, _MISSING)) for name, inner in value.items()}
@@ -122,7 +117,9 @@ def _hidden(value: Any, written: Any) -> Any:
     """A secret, or each of a mapping of them: what came from the environment as its name, else nothing of it."""
     if isinstance(value, dict):
         given = written if isinstance(written, dict) else {}
-        return {name: _hidden(inner, given.get(name)) for name, inner in value.items()}
+        files = {name: given[name] for name in given if name.endswith("_file")}
+        known = {name: inner for name, inner in value.items() if f"{name}_file" not in files}
+        return files | {name: _hidden(inner, given.get(name)) for name, inner in known.items()}
     if not value:
         return value
     return written if isinstance(written, str) and re.fullmatch(r"[\w ]*\$\{[^}]*\}", written) else HIDDEN

@@ -5,12 +5,14 @@ import binascii
 import hashlib
 import hmac
 import time
+from typing import Annotated
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from monitor.alerts.render import as_message
 from monitor.config import Headers, HttpUrl
+from monitor.config.fields import SECRET_URL
 from monitor.http import Http
 from monitor.models import Notification
 from monitor.notifiers.answers import answers, judge, post
@@ -23,7 +25,7 @@ class WebhookOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: HttpUrl
+    url: Annotated[HttpUrl, SECRET_URL]
     headers: Headers = Field(default_factory=dict, description="such as Authorization: Bearer ${TOKEN}")
     secret: SecretStr | None = Field(None, description="whsec_ and 24 to 64 bytes in base64; absent: unsigned")
 
