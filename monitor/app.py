@@ -6,7 +6,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -293,5 +292,5 @@ async def _until_stopped(config: Config, stop: asyncio.Event, once: bool, only: 
 
 def _report(waiting: int) -> int:
     if waiting:
-        sys.stderr.write(f"{waiting} deliveries failed and are kept; a later run tries them again\n")
+        log.warning("%d deliveries failed and are kept; a later run tries them again", waiting)
     return 1 if waiting else 0

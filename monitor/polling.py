@@ -16,6 +16,7 @@ from monitor.feeds.record import GONE_AFTER, Record
 from monitor.feeds.rhythm import Hints, Limits, first_poll, fresh_for, kept_due, next_poll, retry_after
 from monitor.feeds.state import FeedState
 from monitor.http import Http
+from monitor.logs import about
 from monitor.models import Entry, FeedDocument, Page, Source
 from monitor.pipeline import Pipeline
 from monitor.reading import Reader
@@ -73,14 +74,16 @@ class Poller:
         Other failures of its own are logged, once each, and never reach the caller.
         """
         try:
-            return await self._poll(feed, early=False)
+            with about(feed=feed.address):
+                return await self._poll(feed, early=False)
         except TakenError:
             return self._now() + _TRY_AGAIN
 
     async def poll_now(self, feed: FeedConfig) -> bool:
         """Poll a feed, due or not; False where another process has it. Raises StoreError."""
         try:
-            await self._poll(feed, early=True)
+            with about(feed=feed.address):
+                await self._poll(feed, early=True)
         except TakenError:
             return False
         return True
@@ -184,7 +187,8 @@ class Poller:
 
         async def handle(entry: Entry) -> None:
             async with places:
-                await self._handle(poll, entry)
+                with about(article=entry.key):
+                    await self._handle(poll, entry)
 
         waiting = [entry for entry, verdict in judged if verdict != "known" and entry.key not in old]
         # All of them come to an end before an error of the store is raised: none may write once the feed is given back.
@@ -212,6 +216,7 @@ class Poller:
                 "unexpected error at entry=%s of feed=%s; it is tried again", entry.url or entry.key, poll.feed.address
             )
             return
+        log.debug("read url=%s text_from=%s language=%s", article.url, article.text_from, article.language)
         if article.page_text is not None:
             poll.pages.append(article.page_text)
         # What raised nothing needs no mark of its own: should it come to that, it is looked at again.

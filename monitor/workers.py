@@ -4,6 +4,7 @@ A worker that runs past its deadline or dies is replaced; only the piece of work
 """
 
 import asyncio
+import logging
 import multiprocessing
 import resource
 import signal
@@ -110,6 +111,7 @@ class _Worker:
 def _serve(pipe: Connection) -> None:
     """The life of a worker: do what comes down the pipe until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which lets the work end
+    logging.disable()  # what libraries say of strangers' pages would come between the daemon's lines
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     while True:
         try:

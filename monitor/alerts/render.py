@@ -5,11 +5,13 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from monitor.logs import visible
 from monitor.models import Alert, Notification, Snippet
 
 _COLOURS = {"info": "36", "low": "32", "medium": "33", "high": "31", "critical": "1;37;41"}
 _SOURCES_NAMED = 8
 _CONCEPTS_NAMED = 10
+_BLANKS = str.maketrans("\n\t\r", "   ")
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -107,9 +109,7 @@ def as_message(notification: Notification) -> str:
 
 def printable(text: str) -> str:
     """Text that cannot steer a terminal: control and direction characters become visible or a space."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\u200c" else " " if c in "\n\t\r" else _escape(c) for c in text)
+    return visible(text.translate(_BLANKS))
 
 
 def one_line(text: str, most: int = 0) -> str:
@@ -117,11 +117,6 @@ def one_line(text: str, most: int = 0) -> str:
     kept = (" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text if c not in _TURNING)
     line = " ".join("".join(kept).split())
     return line if not most or len(line) <= most else f"{line[: most - 1].rstrip()}…"
-
-
-def _escape(character: str) -> str:
-    # A space of another width is no danger; what is left are controls, format and unassigned characters.
-    return " " if unicodedata.category(character) == "Zs" else f"\\u{ord(character):04x}"
 
 
 def _paint(text: str, code: str, colour: bool) -> str:

@@ -1,14 +1,13 @@
 """The command `monitor`. Each command imports what it needs when it runs, so that `--help` is immediate."""
 
 import io
-import logging
 import os
 import sys
 from typing import Any
 
 import click
 
-from monitor import __version__
+from monitor import __version__, logs
 from monitor.cli.alerts import alerts
 from monitor.cli.archive import archive
 from monitor.cli.capture import capture
@@ -36,10 +35,10 @@ class _Group(click.Group):
         try:
             return super().invoke(context)
         except InputError as error:
-            click.echo(str(error), err=True)
+            logs.complain(str(error))
             context.exit(2)
         except MonitorError as error:
-            click.echo(f"monitor: {error}", err=True)
+            logs.complain(f"monitor: {error}")
             context.exit(1)
         except BrokenPipeError:
             # Whoever read our output has gone, as `head` does.
@@ -55,10 +54,7 @@ def main(verbose: bool) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows no Korean still shows the alert
-    level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    for noisy in ("httpx", "httpcore", "trafilatura", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logs.setup(level="debug" if verbose else "info")
 
 
 for command in (

@@ -24,7 +24,12 @@ def run(config_path: Path | None, once: bool, only: "Only | None") -> None:
     monitor run --config my.yaml --once  one round, for cron
     monitor run --only poll              polls and raises alerts; another runs --only deliver
     """
-    from monitor import app, config, notifiers
+    from monitor import app, config, logs, notifiers
 
-    loaded = config.load(config_path or config.find(), notifiers.options_of)
+    doubts: list[str] = []
+    loaded = config.load(config_path or config.find(), notifiers.options_of, warn=doubts.append)
+    verbose = click.get_current_context().find_root().params["verbose"]
+    logs.setup(loaded.log.format, "debug" if verbose else loaded.log.level)
+    for doubt in doubts:
+        logs.log.warning("%s", doubt)
     sys.exit(app.run(loaded, once=once, only=only))
