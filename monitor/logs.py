@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from logging.handlers import MemoryHandler
 from types import TracebackType
 from typing import Any
 
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 _ABOUT: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039 - it is replaced, never changed
 _ARGUMENT = re.compile(r"(?:(\w+)=)?%(?:%|[-#0 +]*[\d.]*([a-zA-Z]))")
-# Together below the 48 KiB at which the journal would cut a line in two, each character being up to seven bytes.
-_LONGEST_MESSAGE, _LONGEST_TRACEBACK = 2_000, 4_000  # characters
+# Together below the 48 KiB at which the journal would cut a line in two.
+_LONGEST_MESSAGE, _LONGEST_TRACEBACK = 2_000, 4_000  # characters of two bytes, written in up to six
 _LONGEST_NAME = 200
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 _ENDS = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -55,6 +56,20 @@ def setup(form: str = "text", level: str = "info") -> None:
     sys.excepthook = _uncaught
     threading.excepthook = lambda left: _uncaught(left.exc_type, left.exc_value, left.exc_traceback)
     sys.unraisablehook = lambda left: _uncaught(left.exc_type, left.exc_value, left.exc_traceback)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Keep lines back until it is known in what form they are to be written: `setup` says so within it."""
+    root, waiting = logging.getLogger(), MemoryHandler(10_000, flushLevel=logging.CRITICAL + 1)
+    before, root.handlers = root.handlers, [waiting]
+    try:
+        yield
+    finally:
+        root.handlers = [each for each in root.handlers if each is not waiting] or before
+        for record in waiting.buffer:
+            if record.levelno >= root.level:
+                root.handle(record)
 
 
 def complain(text: str) -> None:
@@ -87,7 +102,7 @@ class Formatter(logging.Formatter):
         line = f"{record.levelname} {shown(message, _LONGEST_MESSAGE)}{names}"
         story = _traceback(record)
         if self._journal:
-            return line + (f" {shown(story[-_LONGEST_TRACEBACK:])}" if story else "")
+            return line + (f" {shown(_cut(story, -_LONGEST_TRACEBACK))}" if story else "")
         # Indented, so that no line of what others wrote looks like one of ours.
         further = [f"    {shown(each)}" for each in story.split("\n")] if story else []
         return "\n".join([f"{_time(record)} {line}", *further])
@@ -96,7 +111,7 @@ class Formatter(logging.Formatter):
         own = {"ts": _time(record), "level": record.levelname.lower(), "logger": record.name}
         made = own | {"msg": _cut(_message(record), _LONGEST_MESSAGE)}
         if story := _traceback(record):
-            made["exception"] = story[-_LONGEST_TRACEBACK:]
+            made["exception"] = _cut(story, -_LONGEST_TRACEBACK)
         return json.dumps({**_fields(record), **_named(), **made})
 
 
@@ -156,7 +171,13 @@ def _word(text: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """The beginning of a text, or with a negative number its end: so many units of UTF-16, each up to 6 bytes here."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    if len(units) <= 2 * abs(most):
+        return text
+    if most < 0:
+        return units[2 * most :].decode("utf-16-le", "ignore")
+    return f"{units[: 2 * most - 2].decode('utf-16-le', 'ignore')}…"
 
 
 def _time(record: logging.LogRecord) -> str:

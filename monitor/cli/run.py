@@ -26,10 +26,8 @@ def run(config_path: Path | None, once: bool, only: "Only | None") -> None:
     """
     from monitor import app, config, logs, notifiers
 
-    doubts: list[str] = []
-    loaded = config.load(config_path or config.find(), notifiers.options_of, warn=doubts.append)
-    verbose = click.get_current_context().find_root().params["verbose"]
-    logs.setup(loaded.log.format, "debug" if verbose else loaded.log.level)
-    for doubt in doubts:
-        logs.log.warning("%s", doubt)
+    with logs.held():
+        loaded = config.load(config_path or config.find(), notifiers.options_of)
+        verbose = click.get_current_context().find_root().params["verbose"]
+        logs.setup(loaded.log.format, "debug" if verbose else loaded.log.level)
     sys.exit(app.run(loaded, once=once, only=only))

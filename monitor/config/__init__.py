@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -206,17 +206,11 @@ def find(environ: Mapping[str, str] = os.environ) -> Path:
     raise InputError([Problem("configuration", f"none found; looked for {looked}; name one with --config FILE")])
 
 
-def load(
-    path: Path,
-    options_of: OptionsOf,
-    environ: Mapping[str, str] = os.environ,
-    *,
-    warn: Callable[[str], None] = log.warning,
-) -> Config:
+def load(path: Path, options_of: OptionsOf, environ: Mapping[str, str] = os.environ) -> Config:
     """Read and check a configuration; raises InputError with every mistake in it.
 
     `options_of` gives the options model of a kind of receiver, or raises LookupError with the kinds that there are.
-    `warn` is told of doubts. Its secrets are shown nowhere from then on, in errors of this as little as elsewhere.
+    Its secrets are shown nowhere from then on, in errors of this as little as elsewhere.
     """
     document = yamlfile.read(path)
     if document.value is not None and not isinstance(document.value, dict):
@@ -224,7 +218,7 @@ def load(
     document.value = override(document.value or {}, Config.model_fields, document, environ)
     document.value = substitute(document.value, (), document, environ)
     for place, file in read_files(Config, document, path.resolve().parent, options_of):
-        warn(f"{place}: others may read {file}; chmod o-rw {file}")
+        log.warning("%s: others may read %s; chmod o-rw %s", place, file, file)
     hide(secrets_in(Config, document.value, options_of))
     problems = list(document.problems)
     try:
