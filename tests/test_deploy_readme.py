@@ -71,6 +71,7 @@ class Machine:
 
     def _here(self, line: str) -> str:
         line = re.sub(r"(?<=\s)/(?=(?:etc|var)/|\s)", f"{self.root}/", line)
+        assert not re.search(r"(?<!\w)/(etc|var)/", line), "nothing outside the folder is touched"
         return line.replace("redis-cli ", f"redis-cli -p {self.port} ").replace(":6379/", f":{self.port}/")
 
 
@@ -85,7 +86,7 @@ def _until_done(said: Iterable[str]) -> tuple[bool, str]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(tmp_path: Path) -> Machine:
     for folder in ("etc/monitor/secrets", "etc/redis", "var/lib/redis", "var/lib/private"):
         (tmp_path / "root" / folder).mkdir(parents=True)
     return Machine(tmp_path / "root")
