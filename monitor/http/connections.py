@@ -117,8 +117,7 @@ class _Checked(httpcore.AsyncNetworkBackend):
                 return await self._backend.connect_tcp(address, port, _CONNECT_WITHIN if left else None)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 if not left:
-                    reason = error.__cause__ or error
-                    raise httpcore.ConnectError(f"no connection to {host}:{port}: {reason}") from error
+                    raise httpcore.ConnectError(f"no connection to {host}:{port}: {_root(error)}") from error
 
     async def _allowed(self, host: str) -> list[Address]:
         """The addresses of a host that may be connected to, at least one; raises ConnectError."""
@@ -149,3 +148,10 @@ class _Checked(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def _root(error: BaseException) -> BaseException:
+    """What an error came of in the first place: too many open files, for one, is no matter of the other side."""
+    while error.__cause__:
+        error = error.__cause__
+    return error
