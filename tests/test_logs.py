@@ -250,8 +250,8 @@ def test_no_secret_is_shown_anywhere(form: str, tmp_path: Path, site: Site, monk
     (broken := tmp_path / "broken.yaml").write_text(config.read_text().replace('"http://', '"htp://'))
     outputs["broken"] = monitor("run", "--config", broken).stderr
     assert "is no URL" in outputs["broken"]
-    assert HIDDEN in outputs["log"]
     leaks = [(what, name) for what, text in outputs.items() for name, secret in SECRETS.items() if secret in text]
     assert leaks == []
+    assert HIDDEN in outputs["log"]
     if form == "json":
         assert all(json.loads(line)["msg"] for line in outputs["log"].splitlines())
