@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
+from monitor import metrics
 from monitor.alerts.retry import Bury, Circuit, RetryPolicy, judge
 from monitor.errors import NotifyError, StoreError, TemporaryError
 from monitor.models import Notification
@@ -88,6 +89,7 @@ class Deliverer:
         try:
             delivery = self._outbox.delivery_of(message)
         except ValidationError as error:
+            metrics.DELIVERIES.labels(self.receiver, "dead").inc()
             await self._outbox.bury(message, message.body, f"cannot be read: {error}")
             return
         begun = await self._outbox.begin(message)
@@ -103,6 +105,7 @@ class Deliverer:
         if failure and self._outbox.ours():
             await self._settle_failure(message, delivery.model_copy(update={"attempts": attempt}), failure)
         elif not failure:
+            metrics.delivered(delivery.notification, self._now())
             self._sent.append(Sending(message, delivery, receipt, self._now()))
             if len(self._sent) >= _TOGETHER or time.monotonic() - began > _QUICK:
                 await self._settle()
@@ -142,10 +145,12 @@ class Deliverer:
                 "delivery failed receiver=%s key=%s attempt=%d reason=%r; again in %.0f s",
                 *(self.receiver, key, delivery.attempts, str(error), wait),
             )
+            metrics.DELIVERIES.labels(self.receiver, "retried").inc()
             await self._outbox.later(message, delivery, verdict.at, str(error))
 
     async def _bury(self, message: Received, delivery: Delivery, reason: str) -> None:
         log.error("delivery given up receiver=%s key=%s reason=%r", self.receiver, delivery.notification.key, reason)
+        metrics.DELIVERIES.labels(self.receiver, "dead").inc()
         await self._outbox.bury(message, delivery, reason)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from monitor import metrics
 from monitor.alerts.growth import grown, lacking, step
 from monitor.alerts.plan import Plan, Suppressed, advance, audible, forget, node_of, nodes_for
 from monitor.alerts.routing import nodes_of, tree_of
@@ -52,7 +53,9 @@ class Dispatcher:
                 await self._trim()
                 return 0
             plan = await self._plan(received, late)
-            if not await self._routes.commit(received, _written(plan, self._now())):
+            if await self._routes.commit(received, _written(plan, self._now())):
+                metrics.suppressed(each.reason for each in plan.suppressed)
+            else:
                 self.alerts.again()  # another process was faster somewhere: it is decided again
             self._batch = _BATCH
         except BaseException as error:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitor import metrics
 from monitor.alerts.build import alerts_for, in_story, is_fresh
 from monitor.alerts.plan import Suppressed
 from monitor.feeds.health import short
@@ -45,7 +46,9 @@ class Pipeline:
         The same article taken again comes to the same. Raises StoreError.
         """
         rules = self.matcher.by_id
-        made = alerts_for(self.matcher.match(article), article, rules, seen)
+        with metrics.MATCHING.time():
+            matches = self.matcher.match(article)
+        made = alerts_for(matches, article, rules, seen)
         fresh = [alert for alert in made if is_fresh(alert, rules[alert.rule])]
         stale = [
             Suppressed(alert, "too old", f"for its rule's max_age, {short(rules[alert.rule].max_age or now - now)}")

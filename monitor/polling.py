@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
+from monitor import metrics
 from monitor.alerts.build import health_alerts
 from monitor.archive import Archive
 from monitor.config import FeedConfig, PollConfig
@@ -110,6 +111,7 @@ class Poller:
         if not claim.ours:
             raise TakenError(f"feed={feed.address} is being polled by another process")
         state, given_back = FeedState.decode(claim.state), False
+        metrics.LEASES.inc()
         try:
             if due := self._not_now(feed, state.record, early=early):
                 return due
@@ -123,8 +125,10 @@ class Poller:
             raise
         except Exception:
             log.exception("unexpected error while polling feed=%s; going on", feed.address)
+            metrics.POLLS.labels("error").inc()
             return self._now() + self._settings.min
         finally:
+            metrics.LEASES.dec()
             if not given_back:
                 await self._store.give_back(feed.url)
 
@@ -137,18 +141,21 @@ class Poller:
     async def _round(self, feed: FeedConfig, state: FeedState) -> datetime:
         source = Source(feed.title, feed.address, feed.tags, feed.language, feed.full_text)
         poll = _Round(feed, state, source)
-        before, hints = state.record, Hints()
+        before, hints, outcome = state.record, Hints(), "failed"
         try:
             page = await self._http.get(
                 before.moved_to or feed.url, etag=before.etag, last_modified=before.last_modified, access=feed.access
             )
             hints = self._hints(page)
             record = await self._read(poll, page)
+            outcome = "unchanged" if page.unchanged else "read"
         except (StoreError, TakenError):
             raise
         except MonitorError as error:
             record, hints = self._failed(before, error, hints)
-        return await self._close(poll, record, hints)
+        due = await self._close(poll, record, hints)
+        metrics.polled(outcome, self._now())
+        return due
 
     async def _read(self, poll: _Round, page: Page) -> Record:
         """Take what is new in a page the whole way; returns what is known of the feed then."""
@@ -219,12 +226,15 @@ class Poller:
         log.debug("read url=%s text_from=%s language=%s", article.url, article.text_from, article.language)
         if article.page_text is not None:
             poll.pages.append(article.page_text)
+        metrics.read(article, now if poll.state.record.last_success else None)
         # What raised nothing needs no mark of its own: should it come to that, it is looked at again.
         if taken.alerts or taken.suppressed:
             remembered = replace(poll.state, memory=poll.state.memory.with_entries([*poll.done, entry]))
             entries = [LedgerEntry.of(suppressed, now) for suppressed in taken.suppressed]
             added = await self._store.write(poll.feed.url, remembered.encode(), taken.alerts, entries=entries)
             poll.alerts += _kept(poll.feed, added)
+            metrics.ALERTS.inc(added or 0)
+            metrics.suppressed(each.reason for each in taken.suppressed)
         if self.archive:
             self.archive.append(article, now, taken.story)
         # Kept last: another entry's write, which may come before this one's, must not mark it without its alerts.

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
 
+from monitor import metrics
 from monitor.articles.html import plain_text
 from monitor.articles.language import detect
 from monitor.errors import FetchError, UnreadableError, WorkerError
@@ -73,12 +74,14 @@ class Reader:
         except (FetchError, UnreadableError, WorkerError) as error:
             reason = error.reason if isinstance(error, FetchError) else str(error)
             log.warning("page failed url=%s reason=%r; the feed's own text is used", entry.url, reason)
+            metrics.fell_back(error)
             extracted = None
         return _with_page(alone, extracted, entry.language, source) if extracted else replace(alone, page_text=False)
 
     async def extract(self, html: bytes | str, url: str, content_type: str = "") -> Extracted:
         """The article of a page; raises UnreadableError or WorkerError."""
-        return await self._workers.run(_extract, html, url, content_type, deadline=PAGE_DEADLINE)
+        with metrics.EXTRACTION.time():
+            return await self._workers.run(_extract, html, url, content_type, deadline=PAGE_DEADLINE)
 
     async def _words(self, page: Page, *, title: bool) -> str | None:
         """All the words that the article of a page may hold; None for so many that it takes long to look at them."""

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, EVENT_JOB_SUBMITTED, JobSubmissionEvent
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from monitor import metrics
 from monitor.config import FeedConfig
 from monitor.errors import StoreError
 from monitor.supervise import Troubles, end
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _NET = IntervalTrigger(days=1, timezone=UTC)  # each poll sets its job's next time; this is for one that did not
 _STORE_IN_TROUBLE = timedelta(seconds=5)
+_LATE = timedelta(seconds=10)  # of a poll that begins
 _JUMP = timedelta(seconds=20)  # of the clock, which is no drift any more
 
 
@@ -33,6 +36,7 @@ class Schedule:
         # APScheduler drops a run that is a second late, unless told that late is better than never.
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
+        self._scheduler.add_listener(_count, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED)
         # It reports each run, and each that is left out because the last one still goes on.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
@@ -92,6 +96,12 @@ class Schedule:
         """Let every poll come so much later, or earlier."""
         for job in self._scheduler.get_jobs():
             job.modify(next_run_time=job.next_run_time + jump)
+
+
+def _count(event: JobSubmissionEvent) -> None:
+    """Count a poll that did not begin when it should have."""
+    if event.code != EVENT_JOB_SUBMITTED or datetime.now(UTC) - event.scheduled_run_times[0] > _LATE:
+        metrics.MISFIRES.inc()
 
 
 def _clock_ahead() -> timedelta:

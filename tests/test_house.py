@@ -11,7 +11,7 @@ ROWS = [
     ["", "models", "errors", "secrecy", "logs"],
     ["yamlfile", "config", "feedlist", "rules"],
     ["feeds", "articles", "matching", "alerts", "stories", "addresses"],
-    ["http", "store", "notifiers", "workers", "archive", "fixtures", "expectation", "demo"],
+    ["http", "store", "notifiers", "workers", "archive", "fixtures", "expectation", "demo", "metrics"],
     [
         "supervise",
         "sdnotify",
@@ -51,6 +51,7 @@ DOORS = {
     "anyascii": {"stories"},
     "rensa": {"stories"},
     "babel": {"rules"},
+    "prometheus_client": {"metrics"},
     "re2": {"rules", "matching"},
     "cronsim": {"config"},
     "yaml": {"yamlfile"},
