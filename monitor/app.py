@@ -14,10 +14,11 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from monitor import doctor, fixtures
+from monitor import doctor, fixtures, metrics
 from monitor.alerts.build import trial
 from monitor.archive import Archive
-from monitor.config import Config, FeedConfig, PerHostConfig, ReceiverConfig
+from monitor.condition import Condition
+from monitor.config import Config, FeedConfig, PerHostConfig, ReceiverConfig, WebConfig
 from monitor.daemon import Daemon
 from monitor.demo import DemoSite
 from monitor.errors import InputError, Problem, UnreadableError
@@ -43,6 +44,7 @@ from monitor.workers import Workers
 from monitor.yamlfile import suggest
 
 Answer = TypeVar("Answer")
+Face = Callable[[WebConfig, Condition], AbstractAsyncContextManager[None]]
 log = logging.getLogger(__name__)
 
 _ONCE_WAITS_FOR_REDIS = timedelta(seconds=10)
@@ -69,8 +71,13 @@ def pipeline_of(config: Config, matcher: Matcher, store: Store) -> Pipeline:
 
 
 @asynccontextmanager
-async def running(config: Config, patience: timedelta | None, only: Only | None = None) -> AsyncIterator[Daemon]:
-    """Build everything, each thing after what it needs; Redis is waited for `patience`, or with None for ever."""
+async def running(
+    config: Config, patience: timedelta | None, only: Only | None = None, condition: Condition | None = None
+) -> AsyncIterator[Daemon]:
+    """Build everything, each thing after what it needs; Redis is waited for `patience`, or with None for ever.
+
+    `condition` is told of the daemon.
+    """
     async with AsyncExitStack() as stack:
         matcher = matcher_of(config)
         if config.demo:
@@ -100,8 +107,12 @@ async def running(config: Config, patience: timedelta | None, only: Only | None 
         )
         await store.sign_of_life()  # before any feed is claimed
         log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))
+        metrics.loaded(len(matcher.rules), notifiers, now())
         parts: Any = {"notifiers": notifiers, "server": server, "troubles": troubles}
-        yield Daemon(config, poller, store, **parts, now=shared_now, only=only)
+        daemon = Daemon(config, poller, store, **parts, now=shared_now, only=only)
+        if condition:
+            condition.watch(daemon, store)
+        yield daemon
 
 
 def half_of(config: Config, only: Only | None) -> Config:
@@ -248,19 +259,20 @@ def _process_name() -> str:
     return f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
 
 
-def run(config: Config, *, once: bool, only: Only | None = None) -> int:
+def run(config: Config, *, once: bool, only: Only | None = None, face: Face | None = None) -> int:
     """Run the daemon, or one round of it; returns the exit status. Raises MonitorError where it cannot start.
 
-    With `only` it does one half of the work, and other processes do the other half.
+    With `only` it does one half of the work, and other processes do the other half. `face` answers those who ask the
+    daemon how it is doing.
     """
     if not config.feeds and not config.demo and only != "deliver":
         raise InputError([Problem("feeds", "none configured; add some, such as feeds: [https://example.org/feed.xml]")])
-    return asyncio.run(_run(config, once, only))
+    return asyncio.run(_run(config, once, only, face))
 
 
-async def _run(config: Config, once: bool, only: Only | None) -> int:
+async def _run(config: Config, once: bool, only: Only | None, face: Face | None) -> int:
     stop = asyncio.Event()
-    running_app = asyncio.ensure_future(_until_stopped(config, stop, once, only))
+    running_app = asyncio.ensure_future(_until_stopped(config, stop, once=once, only=only, face=face))
     for number in (signal.SIGINT, signal.SIGTERM):
         # The first signal lets it come to its end; a second one cuts that short.
         asyncio.get_running_loop().add_signal_handler(
@@ -272,10 +284,15 @@ async def _run(config: Config, once: bool, only: Only | None) -> int:
         return 130
 
 
-async def _until_stopped(config: Config, stop: asyncio.Event, once: bool, only: Only | None) -> int:
+async def _until_stopped(
+    config: Config, stop: asyncio.Event, *, once: bool, only: Only | None, face: Face | None
+) -> int:
+    condition = Condition(now)
     async with AsyncExitStack() as stack:
+        if face and config.web:  # first of all: it is asked while Redis is waited for
+            await stack.enter_async_context(face(config.web, condition))
         starting = asyncio.ensure_future(
-            stack.enter_async_context(running(config, _ONCE_WAITS_FOR_REDIS if once else None, only))
+            stack.enter_async_context(running(config, _ONCE_WAITS_FOR_REDIS if once else None, only, condition))
         )
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -67,6 +67,7 @@ class Daemon:
         self._troubles = troubles
         self._now = now
         self._ending = asyncio.Event()
+        self.schedule: Schedule | None = None  # once feeds are scheduled
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
@@ -77,8 +78,9 @@ class Daemon:
             self._troubles.say(error)
         loops = [asyncio.create_task(loop) for loop in (*self._upkeep(), *self._flows())]
         schedule.start(await self._first_polls())
+        self.schedule = schedule
         notify("READY=1", f"STATUS=polling {len(self.config.feeds)} feeds")
-        watchdog = asyncio.create_task(ping(lambda: self._stuck(schedule)))
+        watchdog = asyncio.create_task(ping(self.stuck))
         await stop.wait()
         log.info("stopping")
         notify("STOPPING=1")
@@ -86,13 +88,13 @@ class Daemon:
         await schedule.stop(_POLLS_END_WITHIN)
         await self._wind_up(loops)
 
-    def _stuck(self, schedule: Schedule) -> str:
+    def stuck(self) -> str:
         """What should have made progress long ago, nothing where all is well."""
         latest = time.monotonic() - _STUCK_AFTER
         beats = {"dispatch": self._dispatcher.beat} if self._delivers else {}
         beats |= {f"delivery to {each.receiver}": each.beat for each in self._deliverers}
         late = [name for name, beat in beats.items() if beat < latest]
-        if schedule.late(self._now() - self._store.ahead).total_seconds() > _STUCK_AFTER:
+        if self.schedule and self.schedule.late(self._now() - self._store.ahead).total_seconds() > _STUCK_AFTER:
             late.append("polling")
         return ", ".join(late)
 

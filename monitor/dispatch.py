@@ -134,5 +134,5 @@ class Dispatcher:
 def _written(plan: Plan, now: datetime) -> Step:
     """A plan as it is kept."""
     entries = [LedgerEntry.of(suppressed, now) for suppressed in plan.suppressed]
-    deliveries = [Delivery(notification=notification) for notification in plan.notifications]
+    deliveries = [Delivery(notification=notification, since=now) for notification in plan.notifications]
     return Step(plan.states, deliveries, entries, plan.sources)

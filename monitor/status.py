@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 
 from monitor.alerts.groups import Hold
 from monitor.alerts.routing import tree_of
 from monitor.config import Config
-from monitor.feeds.health import Health, verdict
+from monitor.feeds.health import Health, State, verdict
 from monitor.feeds.state import FeedState
+from monitor.metrics import Kept, Outboxed
 from monitor.models import Alert
 from monitor.store.alerts import AlertStore
 from monitor.store.dead import DeadLetters
@@ -62,6 +64,23 @@ async def status(config: Config, store: Store, now: datetime) -> Status:
         held=[hold for _, _, hold in await waiting(store, tree_of(config), now)],
         receivers={name: post for name, post in posts.items() if post.known or post.waiting or post.dead},
         last=await AlertStore(store).latest(_LAST),
+    )
+
+
+async def kept(config: Config, store: Store, now: datetime) -> Kept:
+    """What of it metrics show, which is as much as can be asked every few seconds; raises StoreError."""
+    stream = AlertStream(store)
+    outboxes = {name: Outbox(store, name) for name in config.receivers}
+    return Kept(
+        feeds=dict.fromkeys(get_args(State), 0)
+        | Counter(health.state for _, health in await _feeds(config, FeedStore(store), now)),
+        backlog=await stream.backlog(),
+        processes=await stream.readers(),
+        dead=await DeadLetters(store).count(),
+        outboxes={
+            name: Outboxed(await outbox.waiting(), now - (await outbox.oldest() or now), False)
+            for name, outbox in outboxes.items()
+        },
     )
 
 

@@ -28,7 +28,7 @@ ROWS = [
         "doctor",
         "status",
     ],
-    ["daemon"],
+    ["daemon", "condition"],
     ["app"],
     ["cli", "web", "__main__"],
 ]
@@ -52,6 +52,8 @@ DOORS = {
     "rensa": {"stories"},
     "babel": {"rules"},
     "prometheus_client": {"metrics"},
+    "starlette": {"web"},
+    "uvicorn": {"web"},
     "re2": {"rules", "matching"},
     "cronsim": {"config"},
     "yaml": {"yamlfile"},

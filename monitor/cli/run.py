@@ -9,6 +9,7 @@ import click
 from monitor.cli.options import config_option
 
 if TYPE_CHECKING:
+    from monitor.app import Face
     from monitor.models import Only
 
 
@@ -30,4 +31,11 @@ def run(config_path: Path | None, once: bool, only: "Only | None") -> None:
         loaded = config.load(config_path or config.find(), notifiers.options_of)
         verbose = click.get_current_context().find_root().params["verbose"]
         logs.setup(loaded.log.format, "debug" if verbose else loaded.log.level)
-    sys.exit(app.run(loaded, once=once, only=only))
+    sys.exit(app.run(loaded, once=once, only=only, face=_face() if loaded.web and not once else None))
+
+
+def _face() -> "Face":
+    """What answers over HTTP; imported only where that is asked for."""
+    from monitor.web import serving
+
+    return serving

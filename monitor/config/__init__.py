@@ -28,6 +28,7 @@ from monitor.config.fields import (
 from monitor.config.route import InhibitRule, RouteConfig, route_problems, tree_problems
 from monitor.config.secrets import OptionsOf, read_files, secrets_in
 from monitor.config.times import TimeInterval
+from monitor.config.web import WebConfig
 from monitor.errors import InputError, Problem
 from monitor.models import Extract
 from monitor.secrecy import hide
@@ -53,6 +54,7 @@ __all__ = [
     "Size",
     "Strict",
     "TimeInterval",
+    "WebConfig",
     "find",
     "load",
     "parse_duration",
@@ -187,6 +189,7 @@ class Config(Strict):
     stories: StoriesConfig = StoriesConfig()
     archive: ArchiveConfig | None = Field(None, description="where every article is kept; absent: nowhere")
     log: LogConfig = LogConfig()
+    web: WebConfig | None = Field(None, description="where health and metrics are told; absent: nowhere")
     demo: Path | None = Field(None, description="a folder of fixtures to serve on this machine and poll as feeds")
 
     @property

@@ -57,6 +57,10 @@ class DeadLetters:
         return found
 
     @translated
+    async def count(self) -> int:
+        return int(await self._client.xlen(DEAD))
+
+    @translated
     async def retry(self, letter: DeadLetter) -> bool:
         """Put a letter back into its receiver's outbox, as if it had never been tried; False where it is gone."""
         delivery = letter.delivery

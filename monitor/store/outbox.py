@@ -5,9 +5,9 @@ A message is in exactly one place at a time: each script moves it, and does noth
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from monitor.models import Alert, Notification
 from monitor.store.alerts import told_key
@@ -16,6 +16,7 @@ from monitor.store.redis import ALERTS, PREFIX, Store, Stream, translated
 _KEPT = timedelta(days=7)  # how long dispatched alerts stay in their stream, to be listed
 _TOLD_KEPT = 30 * 86_400_000  # milliseconds, as long as alerts grow
 DEAD = f"{PREFIX}dead"
+_LOOKED_AT = 100  # deliveries of the waiting room, to tell the oldest
 
 # What each receiver was told of an alert, and how: `told` keys follow from the third on.
 _TELL = f"""
@@ -81,6 +82,7 @@ class Delivery(BaseModel):
 
     notification: Notification
     attempts: int = 0
+    since: datetime | None = None  # when it was put into the outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,23 @@ class Outbox(Stream):
         return int(await self._client.eval(_DUE, 2, self.key, self._later, due))
 
     @translated
+    async def oldest(self) -> datetime | None:
+        """Since when the oldest delivery waits, as far as the first of the outbox and of the waiting room tell."""
+        first = [(fields["delivery"], sent) for sent, fields in await self._client.xrange(self.key, "-", "+", 1)]
+        later = [(body, "") for body in await self._client.zrange(self._later, 0, _LOOKED_AT - 1)]
+        times = [_since(body, sent) for body, sent in (*first, *later)]
+        return min(filter(None, times), default=None)
+
+    @translated
     async def waiting(self) -> int:
         """How many deliveries have not arrived yet."""
         return int(await self._client.zcard(self._later)) + int(await self._client.xlen(self.key))
+
+
+def _since(body: str, sent: str) -> datetime | None:
+    """Since when a delivery waits; where it does not say so, the time of its message."""
+    try:
+        since = Delivery.model_validate_json(body).since
+    except ValidationError:
+        since = None
+    return since or (datetime.fromtimestamp(_order(sent)[0] / 1000, UTC) if sent else None)

@@ -1,0 +1,61 @@
+"""How this process is doing, for whoever asks over HTTP: from before its parts are built until after they are gone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from monitor import metrics
+from monitor.daemon import Daemon
+from monitor.errors import StoreError
+from monitor.status import kept
+from monitor.store.redis import Store
+
+_PATIENCE = 1.5  # seconds that Redis may take to answer
+
+
+class Condition:
+    """Knows no daemon until it is given one by `watch`.
+
+    `reload` reads what users wrote anew, and raises MonitorError where the last good set stays in effect; None where
+    that cannot be done.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.reload: Callable[[], Awaitable[None]] | None = None
+        self._now = now
+        self._daemon: Daemon | None = None
+        self._store: Store | None = None
+
+    def watch(self, daemon: Daemon, store: Store) -> None:
+        """Tell of this daemon from now on."""
+        self._daemon, self._store = daemon, store
+
+    def stuck(self) -> str:
+        """What makes no progress, nothing where all goes on."""
+        return self._daemon.stuck() if self._daemon else ""
+
+    async def lacking(self) -> list[str]:
+        """Why it is not ready, a line each."""
+        if not self._daemon or not self._store:
+            return ["it is starting: Redis has not answered yet"]
+        lines = [] if self._daemon.schedule else ["it is starting: no feed is scheduled yet"]
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._store.ping()
+        except StoreError as error:
+            lines.append(str(error))
+        except TimeoutError:
+            lines.append(f"Redis: no answer within {_PATIENCE} s")
+        return lines
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """All metrics and their content type; where Redis is silent, without what it keeps."""
+        found, late = None, timedelta()
+        if self._daemon and self._store:
+            late = self._daemon.schedule.late(self._now()) if self._daemon.schedule else late
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    found = await kept(self._daemon.config, self._store, self._now())
+            except (StoreError, TimeoutError):
+                found = None
+        return metrics.render(found, late, accept)
