@@ -17,6 +17,7 @@ from monitor.errors import StoreError
 from monitor.models import Only
 from monitor.notifiers import Notifier
 from monitor.polling import Poller
+from monitor.receivers import ReceiverWatch
 from monitor.schedule import Schedule
 from monitor.sdnotify import notify, ping
 from monitor.store.outbox import Outbox
@@ -32,6 +33,7 @@ _SENDS_BEGIN_WITHIN = 1.0
 _SENDS_END_WITHIN = 3.5
 _SIGNED_OFF_WITHIN = 0.5
 _POLLS_AT_ONCE = 20
+_RECEIVERS_LOOKED_AT = 10.0  # seconds between two looks
 # Seconds without progress: longer than one message may take to be sent, and than a clock that was set is noticed in.
 _STUCK_AFTER = 120.0
 
@@ -61,6 +63,9 @@ class Daemon:
             for name, notifier in notifiers.items()
         ]
         self._outboxes = outboxes
+        self._receivers = ReceiverWatch(
+            store, config, streaks=lambda: {each.receiver: each.streak for each in self._deliverers}, now=now
+        )
         self._delivers = only != "poll"
         self._streams: list[Stream] = [self._dispatcher.alerts, *outboxes.values()] if self._delivers else []
         self._server = server
@@ -177,7 +182,8 @@ class Daemon:
         """What goes on beside polling and delivering."""
         archive = self._poller.archive
         kept = [keep_written(archive, self._ending, self._now)] if archive else []
-        return [self._loop(self._show_life, "the lease"), *kept]
+        watch = self._loop(self._watch_receivers, "the watch over receivers")
+        return [self._loop(self._show_life, "the lease"), watch, *kept]
 
     def _loop(self, step: Callable[[], Awaitable[object]], name: str) -> Coroutine[Any, Any, None]:
         return keep_going(step, name, until=self._ending, troubles=self._troubles, revive=self._revive)
@@ -188,6 +194,11 @@ class Daemon:
         await self._take_over()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), self._store.lease.total_seconds() / 4)
+
+    async def _watch_receivers(self) -> None:
+        await self._receivers.step()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), _RECEIVERS_LOOKED_AT)
 
     async def _take_over(self) -> None:
         for stream in self._streams:

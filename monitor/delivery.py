@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import ValidationError
 
 from monitor import metrics
-from monitor.alerts.retry import Bury, Circuit, RetryPolicy, judge
+from monitor.alerts.retry import Bury, Circuit, RetryPolicy, Streak, judge
 from monitor.errors import NotifyError, StoreError, TemporaryError
 from monitor.models import Notification
 from monitor.notifiers import Notifier
@@ -48,6 +48,7 @@ class Deliverer:
         self._policy = policy
         self._sent: list[Sending] = []  # and not settled yet
         self._circuit = Circuit()
+        self.streak = Streak()
         self._pace = timedelta(seconds=getattr(notifier, "pace", 0.0))
         self._next = datetime.min.replace(tzinfo=UTC)  # when the pace allows another message
         self.beat = time.monotonic()  # the last progress, or when the next is to come if that is later
@@ -102,6 +103,7 @@ class Deliverer:
         began = time.monotonic()
         failure, receipt = await self._send(delivery.notification)
         self._circuit = self._circuit.after(failure, self._now())
+        self.streak = self.streak.after(failure, self._now())
         if failure and self._outbox.ours():
             await self._settle_failure(message, delivery.model_copy(update={"attempts": attempt}), failure)
         elif not failure:

@@ -13,12 +13,14 @@ from monitor.feeds.health import Health, State, verdict
 from monitor.feeds.state import FeedState
 from monitor.metrics import Kept, Outboxed
 from monitor.models import Alert
+from monitor.receivers import failing
 from monitor.store.alerts import AlertStore
 from monitor.store.dead import DeadLetters
 from monitor.store.feeds import FeedStore
 from monitor.store.outbox import AlertStream, Outbox
 from monitor.store.redis import Store
 from monitor.store.routes import waiting
+from monitor.store.troubles import TroubleStore
 
 _LAST = 5
 
@@ -30,6 +32,7 @@ class Post:
     waiting: int
     dead: int
     known: bool = True
+    failing: datetime | None = None  # since when, where people were told
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,11 @@ async def status(config: Config, store: Store, now: datetime) -> Status:
     stream = AlertStream(store)
     dead = Counter(letter.receiver for letter in await DeadLetters(store).all())
     names = [*config.receivers, *sorted((set(dead) | await store.remember_receivers(())) - set(config.receivers))]
+    failures = failing(await TroubleStore(store).all())
     posts = {
-        name: Post(await Outbox(store, name).waiting(), dead[name], name in config.receivers) for name in names
-    }  # fmt: skip
+        name: Post(await Outbox(store, name).waiting(), dead[name], name in config.receivers, failures.get(name))
+        for name in names
+    }
     return Status(
         at=now,
         processes=await stream.readers(),
@@ -69,7 +74,7 @@ async def status(config: Config, store: Store, now: datetime) -> Status:
 
 async def kept(config: Config, store: Store, now: datetime) -> Kept:
     """What of it metrics show, which is as much as can be asked every few seconds; raises StoreError."""
-    stream = AlertStream(store)
+    stream, failures = AlertStream(store), failing(await TroubleStore(store).all())
     outboxes = {name: Outbox(store, name) for name in config.receivers}
     return Kept(
         feeds=dict.fromkeys(get_args(State), 0)
@@ -78,7 +83,7 @@ async def kept(config: Config, store: Store, now: datetime) -> Kept:
         processes=await stream.readers(),
         dead=await DeadLetters(store).count(),
         outboxes={
-            name: Outboxed(await outbox.waiting(), now - (await outbox.oldest() or now), False)
+            name: Outboxed(await outbox.waiting(), now - (await outbox.oldest() or now), name in failures)
             for name, outbox in outboxes.items()
         },
     )

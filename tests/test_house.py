@@ -27,6 +27,7 @@ ROWS = [
         "capture",
         "doctor",
         "status",
+        "receivers",
     ],
     ["daemon", "condition"],
     ["app"],

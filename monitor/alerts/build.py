@@ -9,7 +9,7 @@ from monitor.feeds.identity import digest
 from monitor.models import Alert, Article, Evidence, Match, Notification, Snippet, Source
 from monitor.rules.schema import Rule
 
-FEED_HEALTH = "feed-health"  # the built-in rule
+FEED_HEALTH, MONITOR_HEALTH = "feed-health", "monitor-health"  # the built-in rules
 _LONGEST_SNIPPET = 320
 _LONGEST_HEADLINE = 100
 
@@ -65,26 +65,50 @@ def _alert(match: Match, article: Article, rule: Rule, now: datetime | None) -> 
 def health_alerts(changes: Iterable[Change], feed: Source, now: datetime) -> list[Alert]:
     """Make an alert of the built-in rule `feed-health` of each trouble of a feed that began or ended."""
     return [
-        Alert(
-            id=digest(FEED_HEALTH, feed.url, change.trouble, str(change.ended), now.isoformat()),
-            rule=FEED_HEALTH,
-            level="info" if change.ended else "medium",
-            rule_title="Feed health",
-            tags=feed.tags,
-            document=feed.url,
-            title=f"{feed.name}: {change.text}",
-            url=feed.url,
-            source=feed.name,
-            published=now,
-            snippet=Snippet(text=f"{feed.name}: {change.text}"),
-            evidence=(),
-            documents=(feed.url,),
-            sources=(feed.name,),
-            first_seen=now,
-            last_seen=now,
+        _of_health(
+            FEED_HEALTH,
+            "Feed health",
+            feed,
+            what=change.trouble,
+            text=f"{feed.name}: {change.text}",
+            ended=change.ended,
+            now=now,
         )
         for change in changes
     ]
+
+
+def own_alert(what: str, text: str, *, ended: bool, now: datetime) -> Alert:
+    """Make an alert of the built-in rule `monitor-health`, of a trouble of monitor itself; `what` tells it from others.
+
+    Its id is the same whenever the same trouble begins, or ends, at the same time.
+    """
+    itself = Source("monitor")
+    return _of_health(MONITOR_HEALTH, "Monitor health", itself, what=what, text=text, ended=ended, now=now)
+
+
+def _of_health(  # noqa: PLR0913 - one for each thing that its alert says
+    rule: str, title: str, source: Source, *, what: str, text: str, ended: bool, now: datetime
+) -> Alert:
+    document = source.url or what
+    return Alert(
+        id=digest(rule, source.url, what, str(ended), now.isoformat()),
+        rule=rule,
+        level="info" if ended else "medium",
+        rule_title=title,
+        tags=source.tags,
+        document=document,
+        title=text,
+        url=source.url,
+        source=source.name,
+        published=now,
+        snippet=Snippet(text=text),
+        evidence=(),
+        documents=(document,),
+        sources=(source.name,),
+        first_seen=now,
+        last_seen=now,
+    )
 
 
 def trial(receiver: str, now: datetime) -> Notification:

@@ -48,6 +48,21 @@ def judge(error: Exception, attempt: int, policy: RetryPolicy, now: datetime, *,
 
 
 @dataclass(frozen=True, slots=True)
+class Streak:
+    """How one process got on with a receiver lately: failures of any kind in a row, the last one's reason, and when
+    something last arrived.
+    """
+
+    failures: int = 0
+    reason: str = ""
+    succeeded: datetime | None = None
+
+    def after(self, error: Exception | None, now: datetime) -> "Streak":
+        """The streak after an attempt; without `error` it succeeded."""
+        return Streak(self.failures + 1, str(error), self.succeeded) if error else Streak(succeeded=now)
+
+
+@dataclass(frozen=True, slots=True)
 class Circuit:
     """Whether a receiver is spared for a while, because it fails: then nothing is sent to it but a probe now and then.
 

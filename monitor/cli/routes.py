@@ -165,14 +165,14 @@ def _labelled(config: "Config", labels: dict[str, Any]) -> "Alert":
 
 
 def _of_rule(config: "Config", rule_id: str | None) -> dict[str, Any]:
-    """What the alerts of a rule have from it; the built-in rule is in no file."""
-    from monitor.alerts.build import FEED_HEALTH
+    """What the alerts of a rule have from it; the built-in rules are in no file."""
+    from monitor.alerts.build import FEED_HEALTH, MONITOR_HEALTH
     from monitor.errors import InputError, Problem
     from monitor.rules.lexicon import shipped
     from monitor.rules.load import load
     from monitor.yamlfile import suggest
 
-    if rule_id in (None, FEED_HEALTH):
+    if rule_id in (None, FEED_HEALTH, MONITOR_HEALTH):
         return {"rule": rule_id or "", "level": "medium"}
     rules = {rule.id: rule for rule in load(config.rules, shipped(), config.receivers).rules}
     if rule_id not in rules:

@@ -66,6 +66,7 @@ def as_object(found: "Status") -> dict[str, Any]:
         "held": Counter(hold.reason for hold in found.held),
         "receivers": {
             name: {"waiting": post.waiting, "dead": post.dead, "configured": post.known}
+            | ({"failing_since": post.failing.isoformat()} if post.failing else {})
             for name, post in found.receivers.items()
         },
         "last": [
@@ -97,6 +98,7 @@ def screen(found: "Status") -> Iterator[str]:
     yield from _first(
         [
             f"{post.waiting:5} waiting  {post.dead:5} dead  {name}{'' if post.known else ' (not configured)'}"
+            + (f", failing since {post.failing:%Y-%m-%d %H:%M} UTC" if post.failing else "")
             for name, post in ranked
         ],
         "monitor status --format ndjson",
