@@ -1,22 +1,34 @@
 """Health, metrics and reload over HTTP, as a machine asks a running daemon for them."""
 
+import asyncio
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 import redis
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor import config, notifiers
-from monitor.errors import InputError
+from monitor.condition import Condition
+from monitor.errors import InputError, MonitorError, Problem
+from monitor.metrics import render
+from monitor.schedule import Schedule
+from monitor.supervise import Troubles
+from monitor.web import serving
+from tests.conftest import REPOSITORY
 from tests.daemon import configure, daemon, monitor, received
+from tests.polling import NOW
 from tests.site import Reply, Site, item, rss, wait_until
 from tests.test_run import PAGE
 
@@ -269,3 +281,89 @@ def test_labels_are_bounded(tmp_path: Path, site: Site, asked: Asked) -> None:
         found = until(asked, lambda seen: seen["monitor_polls_total{read}"] >= 100)
     assert len(found) < 250
     assert not [name for name in found if re.search(r"http|127\.0\.0\.1", name)]
+
+
+def named(text: str) -> set[str]:
+    """The metrics that a file names, as their families are called."""
+    names = set(re.findall(r"\b(?:monitor|process)_[a-z_]+[a-z]\b(?!\.)", text))
+    return {re.sub("_(bucket|sum|count)$", "", name) for name in names}
+
+
+def test_alert_rules_and_the_dashboard_name_metrics_that_there_are(tmp_path: Path, site: Site, asked: Asked) -> None:
+    """Also those that come of something: one match is suppressed meanwhile."""
+    site.replies |= {"/feed": Reply(rss(item("1", "A missile")))}
+    held = {"receiver": "hook", "digest": {"schedule": "0 0 1 1 *", "timezone": "UTC"}}
+    with daemon(configure(tmp_path, site, web=listen(asked), route=held), log=tmp_path / "log"):
+        wait_until(lambda: asked.status("/-/ready") == 200)
+        found = until(asked, lambda seen: "monitor_suppressed_total{digest}" in seen)
+    there = {re.sub(r"\{.*|_(bucket|sum|count)(?=\{|$).*", "", name) for name in found}
+    rules = yaml.safe_load((REPOSITORY / "deploy/prometheus-rules.yaml").read_text())
+    alerts = [rule for group in rules["groups"] for rule in group["rules"]]
+    dashboard = json.loads((REPOSITORY / "deploy/grafana.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    expressions = [rule["expr"] for rule in alerts] + queries
+    assert set().union(*map(named, expressions)) - there == set()
+    own = {name for name in there if name.startswith("monitor_")}
+    unshown = {"monitor_build_info", "monitor_config_last_reload_success_timestamp_seconds"}
+    assert own - set().union(*map(named, expressions)) <= unshown, "what is measured is shown, or warned of"
+    assert len(alerts) >= 7
+    assert len(dashboard["panels"]) >= 10
+    assert all(rule["annotations"]["summary"] and rule["annotations"]["description"] for rule in alerts)
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_prometheus_takes_the_alert_rules() -> None:
+    rules = REPOSITORY / "deploy/prometheus-rules.yaml"
+    result = subprocess.run(["promtool", "check", "rules", str(rules)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+class Stuck(Condition):
+    """A process whose dispatch stands still."""
+
+    def stuck(self) -> str:
+        return "dispatch"
+
+
+async def test_what_is_stuck_is_said_and_what_a_reload_met(asked: Asked) -> None:
+    condition = Stuck(lambda: NOW)
+    outcomes: list[MonitorError | None] = [None, InputError([Problem("rules/a.yaml:1:1", "no rule")])]
+
+    async def reload() -> None:
+        if error := outcomes.pop(0):
+            raise error
+
+    condition.reload = reload
+    transport = httpx.AsyncHTTPTransport()
+    async with (
+        serving(config.WebConfig.model_validate(listen(asked)), condition),
+        httpx.AsyncClient(transport=transport, base_url=asked.client.base_url, trust_env=False) as client,
+    ):
+        answer = await client.get("/-/healthy")
+        assert (answer.status_code, answer.text) == (503, "no progress: dispatch\n")
+        reloads = [await client.post("/-/reload") for _ in range(2)]
+    assert [(each.status_code, each.text) for each in reloads] == [
+        (200, "reloaded\n"),
+        (500, "rules/a.yaml:1:1: no rule\nwhat was in effect stays so\n"),
+    ]
+
+
+async def test_a_poll_that_begins_late_is_a_misfire() -> None:
+    polled: list[str] = []
+
+    async def poll(feed: config.FeedConfig) -> datetime:
+        polled.append(feed.url)
+        return datetime.now(UTC) + timedelta(days=1)
+
+    def misfires() -> float:
+        found = re.search(rb"^monitor_misfires_total (.*)$", render(None, timedelta())[0], re.MULTILINE)
+        assert found
+        return float(found[1])
+
+    schedule, before, now = Schedule(poll, Troubles()), misfires(), datetime.now(UTC)
+    feeds = [config.FeedConfig(url=f"http://a.example/{name}") for name in ("late", "just")]
+    schedule.start([(feeds[0], now - timedelta(minutes=1)), (feeds[1], now - timedelta(seconds=1))])
+    while len(polled) < 2:  # noqa: ASYNC110 - APScheduler raises no event that a test could wait for
+        await asyncio.sleep(0.01)
+    await schedule.stop(1)
+    assert misfires() - before == 1
