@@ -1,16 +1,21 @@
 """How this process is doing, for whoever asks over HTTP: from before its parts are built until after they are gone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from monitor import metrics
+from monitor.config import FeedConfig
 from monitor.daemon import Daemon
 from monitor.errors import StoreError
-from monitor.status import kept
+from monitor.status import feeds_by_state, kept
 from monitor.store.redis import Store
 
 _PATIENCE = 1.5  # seconds that Redis may take to answer
+_COUNT_WITHIN = 0.3  # seconds that a scrape waits for feeds to be counted; else it shows the count before
+_REST = 20  # times as long as a count took
 
 
 class Condition:
@@ -25,6 +30,9 @@ class Condition:
         self._now = now
         self._daemon: Daemon | None = None
         self._store: Store | None = None
+        self._feeds: Mapping[str, int] = {}
+        self._counting: asyncio.Task[None] | None = None
+        self._count_again = 0.0
 
     def watch(self, daemon: Daemon, store: Store) -> None:
         """Tell of this daemon from now on."""
@@ -55,7 +63,23 @@ class Condition:
             late = self._daemon.schedule.late(self._now()) if self._daemon.schedule else late
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    found = await kept(self._daemon.config, self._store, self._now())
+                    feeds = await self._counted(self._daemon.config.feeds, self._store)
+                    found = await kept(self._daemon.config, self._store, feeds, self._now())
             except (StoreError, TimeoutError):
                 found = None
         return metrics.render(found, late, accept)
+
+    async def _counted(self, feeds: Sequence[FeedConfig], store: Store) -> Mapping[str, int]:
+        """Feeds by state, as they were a moment ago: of very many, it would take too long to count them each time."""
+
+        async def count() -> None:
+            began = time.monotonic()
+            with suppress(StoreError):
+                self._feeds = await feeds_by_state(feeds, store, self._now())
+            ended = time.monotonic()
+            self._count_again = ended + _REST * (ended - began)
+
+        if self._counting is None or (self._counting.done() and time.monotonic() >= self._count_again):
+            self._counting = asyncio.create_task(count())
+        await asyncio.wait([self._counting], timeout=_COUNT_WITHIN)
+        return self._feeds

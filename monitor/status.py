@@ -8,7 +8,7 @@ from typing import get_args
 
 from monitor.alerts.groups import Hold
 from monitor.alerts.routing import tree_of
-from monitor.config import Config
+from monitor.config import Config, FeedConfig
 from monitor.feeds.health import Health, State, verdict
 from monitor.feeds.state import FeedState
 from monitor.metrics import Kept, Outboxed
@@ -23,6 +23,7 @@ from monitor.store.routes import waiting
 from monitor.store.troubles import TroubleStore
 
 _LAST = 5
+_FEEDS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ async def status(config: Config, store: Store, now: datetime) -> Status:
     return Status(
         at=now,
         processes=await stream.readers(),
-        feeds=await _feeds(config, FeedStore(store), now),
+        feeds=await _feeds(config.feeds, FeedStore(store), now),
         backlog=await stream.backlog(),
         held=[hold for _, _, hold in await waiting(store, tree_of(config), now)],
         receivers={name: post for name, post in posts.items() if post.known or post.waiting or post.dead},
@@ -72,13 +73,15 @@ async def status(config: Config, store: Store, now: datetime) -> Status:
     )
 
 
-async def kept(config: Config, store: Store, now: datetime) -> Kept:
-    """What of it metrics show, which is as much as can be asked every few seconds; raises StoreError."""
+async def kept(config: Config, store: Store, feeds: Mapping[str, int], now: datetime) -> Kept:
+    """What of it metrics show, which is as much as can be asked every few seconds; raises StoreError.
+
+    `feeds` are how many there are by state.
+    """
     stream, failures = AlertStream(store), failing(await TroubleStore(store).all())
     outboxes = {name: Outbox(store, name) for name in config.receivers}
     return Kept(
-        feeds=dict.fromkeys(get_args(State), 0)
-        | Counter(health.state for _, health in await _feeds(config, FeedStore(store), now)),
+        feeds=feeds,
         backlog=await stream.backlog(),
         processes=await stream.readers(),
         dead=await DeadLetters(store).count(),
@@ -89,10 +92,19 @@ async def kept(config: Config, store: Store, now: datetime) -> Kept:
     )
 
 
-async def _feeds(config: Config, store: FeedStore, now: datetime) -> Sequence[tuple[str, Health]]:
+async def feeds_by_state(feeds: Sequence[FeedConfig], store: Store, now: datetime) -> Mapping[str, int]:
+    """Count feeds; with ten thousand of them that takes half a second, and polls go on meanwhile. Raises StoreError."""
+    states: Counter[str] = Counter(dict.fromkeys(get_args(State), 0))
+    for start in range(0, len(feeds), _FEEDS_AT_ONCE):
+        found = await _feeds(feeds[start : start + _FEEDS_AT_ONCE], FeedStore(store), now)
+        states.update(health.state for _, health in found)
+    return states
+
+
+async def _feeds(feeds: Sequence[FeedConfig], store: FeedStore, now: datetime) -> Sequence[tuple[str, Health]]:
     paused = await store.paused()
-    states = await store.states([feed.url for feed in config.feeds])
+    states = await store.states([feed.url for feed in feeds])
     return [
         (feed.title, verdict(FeedState.decode(state).record, now, paused=feed.url in paused))
-        for feed, state in zip(config.feeds, states, strict=True)
+        for feed, state in zip(feeds, states, strict=True)
     ]

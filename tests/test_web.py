@@ -121,6 +121,7 @@ def test_every_family_moves_when_it_should(tmp_path: Path, site: Site, asked: As
                 and seen["monitor_deliveries_total{dead,gone}"] == 2
                 and seen["monitor_deliveries_total{retried,down}"] >= 2
                 and seen["monitor_outbox_age_seconds{down}"] > 0
+                and seen["monitor_feeds{failing}"] == 1
             ),
         )
         site.replies["/feed"] = Reply(status=304)
