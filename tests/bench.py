@@ -229,15 +229,6 @@ def bench_folding(lexicon: Lexicon) -> None:
     report("normalise", ours / len(texts) * 1e6, "us/article", "NFKC and casefold", ratio, "<= 0.4")
 
 
-def bench_reload(lexicon: Lexicon) -> None:
-    rules = make_rules(lexicon, 10_000, random.Random(5))
-    changed = [rule.model_copy(update={"node": parse('"changed words"')}) for rule in rules[:20]] + rules[20:]
-    full = _timed(lambda: Matcher(rules, lexicon))
-    matcher = Matcher(rules, lexicon)
-    reload = statistics.median(_timed(lambda: matcher.changed(changed, lexicon)) for _ in range(3))
-    report("reload of 20 changed rules of 10000", reload * 1e3, "ms", "full build", reload / full, "<= 0.05")
-
-
 def _memory(connection: "multiprocessing.connection.Connection") -> None:
     lexicon = shipped()
     rules = make_rules(lexicon, 100_000, random.Random(2))
@@ -300,7 +291,6 @@ def main() -> None:
     lexicon = shipped()
     bench_folding(lexicon)
     bench_matching(lexicon)
-    bench_reload(lexicon)
     bench_memory()
     bench_help()
     bench_idle()

@@ -78,14 +78,6 @@ class Matcher:
             for guard in found & guarded.keys():
                 yield from guarded[guard]
 
-    def changed(self, rules: Iterable[Rule], lexicon: Lexicon) -> "Matcher | Patched":
-        """A matcher for other rules: where few have changed, this one with a small one for those beside it."""
-        rules = [rule for rule in rules if rule.enabled]
-        fresh = [rule for rule in rules if self.by_id.get(rule.id) != rule]
-        if lexicon is not self.lexicon or len(fresh) > max(20, len(rules) // 20):
-            return Matcher(rules, lexicon)
-        return Patched(self, Matcher(fresh, lexicon), rules)
-
     def explain(self, rule_id: str, article: Article) -> tuple[Explanation, Sight]:
         """Say of every branch of a rule whether it holds over an article; raises KeyError for no such rule."""
         number = self.rules.index(self.by_id[rule_id])
@@ -170,29 +162,6 @@ class Matcher:
                 self._guarded[atom] = dict(guards)
             else:
                 self._anchored[atom] = tuple(numbers)
-
-
-class Patched:
-    """A matcher beside a small one for the rules that have changed since: quick to make, slower to match."""
-
-    def __init__(self, base: Matcher, patch: Matcher, rules: Iterable[Rule]) -> None:
-        self.rules = tuple(rules)
-        self.by_id = {rule.id: rule for rule in self.rules}
-        self._base = base
-        self._patch = patch
-        self._order = {rule.id: number for number, rule in enumerate(self.rules)}
-
-    def match(self, article: Article) -> list[Match]:
-        """As `Matcher.match`."""
-        kept = [match for match in self._base.match(article) if self._is_unchanged(match.rule_id)]
-        return sorted(kept + self._patch.match(article), key=lambda match: self._order[match.rule_id])
-
-    def could_match(self, page: Article) -> bool:
-        """As `Matcher.could_match`."""
-        return self._base.could_match(page) or self._patch.could_match(page)
-
-    def _is_unchanged(self, rule_id: str) -> bool:
-        return rule_id in self.by_id and rule_id not in self._patch.by_id
 
 
 def compile_concept(concept: Concept) -> tuple[tuple[Pattern, ...], tuple[Pattern, ...]]:
