@@ -94,10 +94,19 @@ def _files(path: Path) -> Sequence[Path]:
     shown = os.path.relpath(path)
     if not path.is_dir():
         raise InputError([Problem(shown, "no such file or folder; `rules:` has to name where the rules are")])
-    files = sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file())
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix in (".yaml", ".yml") and file.is_file() and not _hidden(file.relative_to(path))
+    )
     if not files:
         raise InputError([Problem(shown, "holds no rule file (*.yaml)")])
     return files
+
+
+def _hidden(path: Path) -> bool:
+    """Whether a file, or a folder around it, is nobody's to read: Kubernetes keeps a volume's files so, under links."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _repeated(rules: Sequence[Rule]) -> list[Problem]:
