@@ -230,10 +230,12 @@ class Alert(_Value):
 
     Title, snippet and evidence are of the story's first article that the rule matched, which is `document`; the lists
     are of all of them, in the order in which they came. In `replay` an article that nothing dates has no time of sight.
+    `rule_version` is that of the rule as it stood when it raised the alert, "" for a built-in one.
     """
 
     id: str
     rule: str
+    rule_version: str = ""
     level: Level
     rule_title: str = ""
     tags: tuple[str, ...] = ()

@@ -95,7 +95,7 @@ def test_programs_are_sent_a_message_whose_version_says_what_is_in_it() -> None:
     assert sorted(message) == ["alerts", "key", "kind", "receiver", "text", "version"]
     fields = (
         "id rule level rule_title tags document title url source language published receivers snippet evidence story "
-        "documents sources languages first_seen last_seen when text_from latest"
+        "documents sources languages first_seen last_seen when text_from latest rule_version"
     )
     assert sorted(message["alerts"][0]) == sorted(fields.split()), (
         "whoever takes a field away, or gives it another meaning, makes the version 2"

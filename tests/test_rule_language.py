@@ -987,3 +987,35 @@ def test_languages_of_the_feeds_without_a_term(
     assert all(
         line.startswith("rules.yaml:3:5: ") and line.endswith(end) for line, end in zip(found, ends, strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ({"match": "missile"}, True),
+        ({"match": " missile  "}, True),
+        ({"match": "missile", "tests": ({"text": "A missile", "expect": "match"},)}, True),
+        ({"match": "missile | rocket"}, False),
+        ({"match": "missile", "level": "high"}, False),
+        ({"match": "missile", "scope": {"max_age": "2d"}}, False),
+        ({"match": "missile", "when": {"sources": 2}}, False),
+    ],
+)
+def test_a_rule_has_another_version_whenever_it_says_something_else(other: dict[str, Any], same: bool) -> None:
+    first, second = (
+        rule_of(RuleSchema.model_validate({"id": "r"} | said), "r") for said in ({"match": "missile"}, other)
+    )
+    assert (first.version == second.version) is same
+    assert first.version == "b09b4d05", "the same after every restart"
+    article = Article("1", Source("one"), "A missile was fired.")
+    [alert] = alerts_for(Matcher([first], Lexicon([])).match(article), article, {"r": first})
+    assert alert.rule_version == first.version
+
+
+def test_what_is_hidden_is_no_rule_file(tmp_path: Path) -> None:
+    """A volume of Kubernetes: links to files in a folder that another replaces at once."""
+    (tmp_path / "..2026_11_23").mkdir()
+    (tmp_path / "..2026_11_23/rules.yaml").write_text("rules: [missile]")
+    (tmp_path / "..data").symlink_to("..2026_11_23")
+    (tmp_path / "rules.yaml").symlink_to("..data/rules.yaml")
+    assert [rule.id for rule in load([tmp_path], LEXICON).rules] == ["missile"]

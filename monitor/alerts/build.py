@@ -40,6 +40,7 @@ def _alert(match: Match, article: Article, rule: Rule, now: datetime | None) -> 
     return Alert(
         id=digest(rule.id, article.source.url or article.source.name, article.id),
         rule=rule.id,
+        rule_version=rule.version,
         level=rule.level,
         rule_title=rule.title,
         tags=tuple(dict.fromkeys((*rule.tags, *article.source.tags))),

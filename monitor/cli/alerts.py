@@ -100,6 +100,7 @@ def _details(alert: "Alert") -> list[str]:
     text = {"page": "its page", "content": "the feed's content", "summary": "the feed's summary"}.get(alert.text_from)
     return [
         *words,
+        f"  rule {printable(alert.rule)}, version {alert.rule_version or 'none'}",
         f"  text from {text or 'its headline alone'}",
         f"  alert {alert.id}, story {alert.story or 'none'}: monitor story show {alert.id}",
     ]
