@@ -8,32 +8,34 @@ import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from monitor import doctor, fixtures, metrics
+from monitor import doctor, fixtures
 from monitor.alerts.build import trial
 from monitor.archive import Archive
 from monitor.condition import Condition
-from monitor.config import Config, FeedConfig, PerHostConfig, ReceiverConfig, WebConfig
-from monitor.daemon import Daemon
+from monitor.config import Config, FeedConfig, PerHostConfig, WebConfig
+from monitor.config import load as load_config
+from monitor.daemon import Daemon, say_forgotten
 from monitor.demo import DemoSite
 from monitor.errors import InputError, Problem, UnreadableError
 from monitor.http import Http
 from monitor.matching.concepts import Concepts
 from monitor.matching.matcher import Matcher
 from monitor.models import FeedDocument, Only
-from monitor.notifiers import Notifier, notifier_class
+from monitor.notifiers import Notifier, options_of
+from monitor.notifiers.opened import Notifiers
 from monitor.pipeline import Pipeline
 from monitor.polling import Poller
 from monitor.reading import Reader
+from monitor.reload import Loaded, Reread
 from monitor.rules.lexicon import shipped
 from monitor.rules.load import load as load_rules
 from monitor.store.feeds import FeedStore
-from monitor.store.outbox import forgotten
 from monitor.store.redis import Store, wait_for_redis
 from monitor.store.server import EmbeddedServer
 from monitor.store.stories import StoryStore
@@ -54,64 +56,77 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def matcher_of(config: Config) -> Matcher:
-    """Compile the configured rules; raises InputError."""
+def matcher_of(config: Config, before: Matcher | None = None) -> Matcher:
+    """Compile the configured rules; raises InputError. What the lexicon had ready for the matcher before is used."""
     rules = load_rules(config.rules, shipped(), config.receivers)
     if not rules.rules:
         raise InputError(
             [Problem(str(config.rules[0]) if config.rules else "rules", "no rule stands there; write one")]
         )
-    return Matcher(rules.rules, rules.lexicon)
+    same = before and before.lexicon.concepts == rules.lexicon.concepts
+    return Matcher(rules.rules, before.lexicon if before and same else rules.lexicon)
 
 
-def pipeline_of(config: Config, matcher: Matcher, store: Store) -> Pipeline:
+def pipeline_of(config: Config, matcher: Matcher, store: Store, before: Pipeline | None = None) -> Pipeline:
     """What becomes of articles, with the stories that `store` keeps."""
     window = config.stories.window
-    return Pipeline(matcher, Concepts(matcher.lexicon), StoryStore(store, window), window)
+    known = before.concepts if before and before.matcher.lexicon is matcher.lexicon else Concepts(matcher.lexicon)
+    return Pipeline(matcher, known, StoryStore(store, window), window)
 
 
 @asynccontextmanager
 async def running(
-    config: Config, patience: timedelta | None, only: Only | None = None, condition: Condition | None = None
+    config: Config,
+    patience: timedelta | None,
+    condition: Condition,
+    *,
+    only: Only | None = None,
+    file: Path | None = None,
 ) -> AsyncIterator[Daemon]:
     """Build everything, each thing after what it needs; Redis is waited for `patience`, or with None for ever.
 
-    `condition` is told of the daemon.
+    `condition` is told of the daemon. `file` is where the configuration stands, if it is to be read again when it
+    changes.
     """
     async with AsyncExitStack() as stack:
-        matcher = matcher_of(config)
-        if config.demo:
-            config = _with_demo(config, stack)
-        receivers, config = config.receivers, half_of(config, only)
+        matcher, given = matcher_of(config), config
+        adapt = _demo(config, stack) if config.demo else _as_it_is
+        receivers, config = config.receivers, half_of(adapt(config), only)
         http = await stack.enter_async_context(Http(config.http))
         notifiers = await _notifiers(config, http, stack)
         store, server = _open_store(config, stack)
         troubles = Troubles()
         await wait_for_redis(store, patience, troubles.say)
         await State(store).bring_up_to_date()
-        for name, count in (await forgotten(store, receivers)).items():
-            log.warning("%d deliveries wait for receiver=%s, which is configured no longer", count, name)
+        await say_forgotten(store, receivers)
 
         def shared_now() -> datetime:
             return now() + store.ahead
 
         workers = await stack.enter_async_context(Workers())
+        pipeline = pipeline_of(config, matcher, store)
         poller = Poller(
             http,
             Reader(http.page, workers, config.extract),
             FeedStore(store),
-            pipeline=pipeline_of(config, matcher, store),
+            pipeline=pipeline,
             settings=config.poll,
             now=shared_now,
             archive=_archive(config),
         )
         await store.sign_of_life()  # before any feed is claimed
-        log.info("running feeds=%d rules=%d receivers=%s", len(config.feeds), len(matcher.rules), ",".join(notifiers))
-        metrics.loaded(len(matcher.rules), notifiers, now())
+        log.info("running feeds=%d rules=%d receivers=%s", *Loaded(config, pipeline).counts)
+
+        def again(before: Loaded) -> Loaded:
+            fresh = adapt(_checked(load_config(file, options_of), only) if file else given)
+            compiled = matcher_of(fresh, before.pipeline.matcher)
+            return Loaded(half_of(fresh, only), pipeline_of(fresh, compiled, store, before.pipeline))
+
         parts: Any = {"notifiers": notifiers, "server": server, "troubles": troubles}
-        daemon = Daemon(config, poller, store, **parts, now=shared_now, only=only)
-        if condition:
-            condition.watch(daemon, store)
+        daemon = Daemon(
+            Loaded(config, pipeline), poller, store, reread=Reread(file, again), **parts, now=shared_now, only=only
+        )
+        condition.watch(daemon, store)
         yield daemon
 
 
@@ -119,6 +134,10 @@ def half_of(config: Config, only: Only | None) -> Config:
     """The configuration of a process that does one half of the work: without feeds, or without receivers."""
     left_out: dict[Only | None, dict[str, Any]] = {"deliver": {"feeds": ()}, "poll": {"receivers": {}}}
     return config.model_copy(update=left_out.get(only, {}))
+
+
+def _as_it_is(config: Config) -> Config:
+    return config
 
 
 def _open_store(config: Config, stack: AsyncExitStack) -> tuple[Store, EmbeddedServer | None]:
@@ -189,7 +208,7 @@ async def notify_once(config: Config, receiver: str) -> None:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(Http(config.http))
         notifiers = await _notifiers(chosen, http, stack)
-        await notifiers[receiver].send(trial(receiver, now()))
+        await notifiers.open[receiver].send(trial(receiver, now()))
 
 
 async def examine(config: Config, say: Callable[[doctor.Finding], None]) -> None:
@@ -202,7 +221,7 @@ async def examine(config: Config, say: Callable[[doctor.Finding], None]) -> None
             return opened
 
         def notifier(name: str) -> Notifier:
-            return _notifier(config.receivers[name], http)
+            return Notifiers(http).make(name, config.receivers[name])
 
         means = doctor.Means(http, store, lambda: matcher_of(config), notifier, now)
         async for finding in doctor.examine(config, means):
@@ -214,24 +233,16 @@ def _archive(config: Config) -> Archive | None:
     return Archive(kept.dir, kept.keep, kept.max_size) if kept else None
 
 
-async def _notifiers(config: Config, http: Http, stack: AsyncExitStack) -> dict[str, Notifier]:
+async def _notifiers(config: Config, http: Http, stack: AsyncExitStack) -> Notifiers:
     """The notifier of each receiver; those that keep something open are closed with the stack."""
-    made: dict[str, Notifier] = {}
+    made = await stack.enter_async_context(Notifiers(http))
     for name, receiver in config.receivers.items():
-        notifier: Any = _notifier(receiver, http)
-        if isinstance(notifier, AbstractAsyncContextManager):
-            await stack.enter_async_context(notifier)
-        made[name] = notifier
+        await made.enter(name, made.make(name, receiver))
     return made
 
 
-def _notifier(receiver: ReceiverConfig, http: Http) -> Notifier:
-    kind = notifier_class(receiver.type)
-    return kind(kind.Options.model_validate(receiver.options), http)
-
-
-def _with_demo(config: Config, stack: AsyncExitStack) -> Config:
-    """Serve the demo's fixtures, and add them to the feeds; its state lives no longer than it does."""
+def _demo(config: Config, stack: AsyncExitStack) -> Callable[[Config], Config]:
+    """Serve the demo's fixtures; returns what adds them to a configuration. Its state lives no longer than it does."""
     assert config.demo is not None  # noqa: S101 - the caller asked
     site = stack.enter_context(DemoSite(fixtures.read([config.demo]), now()))
     feeds = [FeedConfig(url=url, name=name, every=timedelta(seconds=5)) for name, url in site.feeds.items()]
@@ -239,19 +250,22 @@ def _with_demo(config: Config, stack: AsyncExitStack) -> Config:
     # Nothing can be removed under a server that still runs: it stops a moment after its last user has left.
     if not config.redis.url:
         stack.callback(EmbeddedServer(state).wait_until_stopped)
-    opened = (*config.http.allow_private, ip_network("127.0.0.1/32"))
     log.info("demo: %s is served as %d feeds at %s; Ctrl-C ends it", config.demo, len(feeds), site.url)
-    return config.model_copy(
-        update={
-            "feeds": (*config.feeds, *feeds),
-            "state_dir": state,
-            "poll": config.poll.model_copy(update={"max_age": timedelta(days=36_500)}),  # fixtures are old news
-            # It is only this machine that has to keep pace.
-            "http": config.http.model_copy(
-                update={"allow_private": opened, "per_host": PerHostConfig(concurrency=20, rate=1000)}
-            ),
-        }
-    )
+
+    def with_demo(config: Config) -> Config:
+        opened = (*config.http.allow_private, ip_network("127.0.0.1/32"))
+        # It is only this machine that has to keep pace.
+        manners = {"allow_private": opened, "per_host": PerHostConfig(concurrency=20, rate=1000)}
+        return config.model_copy(
+            update={
+                "feeds": (*config.feeds, *feeds),
+                "state_dir": state,
+                "poll": config.poll.model_copy(update={"max_age": timedelta(days=36_500)}),  # fixtures are old news
+                "http": config.http.model_copy(update=manners),
+            }
+        )
+
+    return with_demo
 
 
 def _process_name() -> str:
@@ -259,25 +273,43 @@ def _process_name() -> str:
     return f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
 
 
-def run(config: Config, *, once: bool, only: Only | None = None, face: Face | None = None) -> int:
+def run(
+    config: Config, *, once: bool, only: Only | None = None, file: Path | None = None, face: Face | None = None
+) -> int:
     """Run the daemon, or one round of it; returns the exit status. Raises MonitorError where it cannot start.
 
-    With `only` it does one half of the work, and other processes do the other half. `face` answers those who ask the
-    daemon how it is doing.
+    With `only` it does one half of the work, and other processes do the other half. `file` is where the configuration
+    stands, to be read again when it changes. `face` answers those who ask the daemon how it is doing.
     """
+    _checked(config, only)
+    condition = Condition(now)
+    opening = running(config, _ONCE_WAITS_FOR_REDIS if once else None, condition, only=only, file=file)
+    shown = face(config.web, condition) if face and config.web else nullcontext()
+    return asyncio.run(_run(opening, shown, once=once))
+
+
+def _checked(config: Config, only: Only | None) -> Config:
     if not config.feeds and not config.demo and only != "deliver":
         raise InputError([Problem("feeds", "none configured; add some, such as feeds: [https://example.org/feed.xml]")])
-    return asyncio.run(_run(config, once, only, face))
+    return config
 
 
-async def _run(config: Config, once: bool, only: Only | None, face: Face | None) -> int:
-    stop = asyncio.Event()
-    running_app = asyncio.ensure_future(_until_stopped(config, stop, once=once, only=only, face=face))
+async def _run(
+    opening: AbstractAsyncContextManager[Daemon], shown: AbstractAsyncContextManager[None], *, once: bool
+) -> int:
+    stop, again = asyncio.Event(), asyncio.Event()
+    running_app = asyncio.ensure_future(_until_stopped(opening, shown, stop, None if once else again))
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         # The first signal lets it come to its end; a second one cuts that short.
-        asyncio.get_running_loop().add_signal_handler(
-            number, lambda: running_app.cancel() if stop.is_set() else stop.set()
-        )
+        loop.add_signal_handler(number, lambda: running_app.cancel() if stop.is_set() else stop.set())
+    in_terminal = os.isatty(0)
+
+    def hang_up() -> None:
+        """It asks to read the files again, but comes as well when the terminal is closed that this runs in."""
+        (stop if once or (in_terminal and not os.isatty(0)) else again).set()
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
     try:
         return await running_app
     except asyncio.CancelledError:
@@ -285,15 +317,16 @@ async def _run(config: Config, once: bool, only: Only | None, face: Face | None)
 
 
 async def _until_stopped(
-    config: Config, stop: asyncio.Event, *, once: bool, only: Only | None, face: Face | None
+    opening: AbstractAsyncContextManager[Daemon],
+    shown: AbstractAsyncContextManager[None],
+    stop: asyncio.Event,
+    again: asyncio.Event | None,
 ) -> int:
-    condition = Condition(now)
+    """One round where `again` is None, which else is set when the files are to be read again."""
+    once = again is None
     async with AsyncExitStack() as stack:
-        if face and config.web:  # first of all: it is asked while Redis is waited for
-            await stack.enter_async_context(face(config.web, condition))
-        starting = asyncio.ensure_future(
-            stack.enter_async_context(running(config, _ONCE_WAITS_FOR_REDIS if once else None, only, condition))
-        )
+        await stack.enter_async_context(shown)  # first of all: it is asked while Redis is waited for
+        starting = asyncio.ensure_future(stack.enter_async_context(opening))
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -303,7 +336,9 @@ async def _until_stopped(
         if once:
             status = _report(await starting.result().once(stop))
             return 130 if stop.is_set() else status
-        await starting.result().run(stop)
+        daemon = starting.result()
+        daemon.reloads.asked = again or daemon.reloads.asked
+        await daemon.run(stop)
         return 0
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -19,14 +19,9 @@ _REST = 20  # times as long as a count took
 
 
 class Condition:
-    """Knows no daemon until it is given one by `watch`.
-
-    `reload` reads what users wrote anew, and raises MonitorError where the last good set stays in effect; None where
-    that cannot be done.
-    """
+    """Knows no daemon until it is given one by `watch`."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        self.reload: Callable[[], Awaitable[None]] | None = None
         self._now = now
         self._daemon: Daemon | None = None
         self._store: Store | None = None
@@ -42,11 +37,17 @@ class Condition:
         """What makes no progress, nothing where all goes on."""
         return self._daemon.stuck() if self._daemon else ""
 
+    async def reload(self) -> list[str]:
+        """Read what users wrote again; what is wrong with it, a line each, none where it is in effect now."""
+        if not self._daemon or not self._daemon.ready:
+            return ["it is starting, and reads everything anyway"]
+        return await self._daemon.reloads.reload()
+
     async def lacking(self) -> list[str]:
         """Why it is not ready, a line each."""
         if not self._daemon or not self._store:
             return ["it is starting: Redis has not answered yet"]
-        lines = [] if self._daemon.schedule else ["it is starting: no feed is scheduled yet"]
+        lines = [] if self._daemon.ready else ["it is starting: no feed is scheduled yet"]
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._store.ping()
@@ -60,7 +61,7 @@ class Condition:
         """All metrics and their content type; where Redis is silent, without what it keeps."""
         found, late = None, timedelta()
         if self._daemon and self._store:
-            late = self._daemon.schedule.late(self._now()) if self._daemon.schedule else late
+            late = self._daemon.schedule.late(self._now()) if self._daemon.ready else late
             try:
                 async with asyncio.timeout(_PATIENCE):
                     feeds = await self._counted(self._daemon.config.feeds, self._store)

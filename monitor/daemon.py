@@ -3,26 +3,32 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from monitor import metrics
+from monitor.alerts.build import own_alert
 from monitor.alerts.retry import RetryPolicy
 from monitor.archive import keep_written
-from monitor.config import Config, FeedConfig
+from monitor.config import FeedConfig
 from monitor.delivery import Deliverer
 from monitor.dispatch import Dispatcher
 from monitor.errors import StoreError
 from monitor.models import Only
 from monitor.notifiers import Notifier
+from monitor.notifiers.opened import Notifiers
 from monitor.polling import Poller
 from monitor.receivers import ReceiverWatch
+from monitor.reload import Loaded, Reload, Reread
 from monitor.schedule import Schedule
 from monitor.sdnotify import notify, ping
-from monitor.store.outbox import Outbox
+from monitor.store.outbox import Outbox, forgotten
 from monitor.store.redis import Store, Stream
 from monitor.store.server import EmbeddedServer
+from monitor.store.troubles import Trouble, TroubleStore
 from monitor.supervise import Troubles, end, keep_going
 
 log = logging.getLogger(__name__)
@@ -38,30 +44,43 @@ _RECEIVERS_LOOKED_AT = 10.0  # seconds between two looks
 _STUCK_AFTER = 120.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Delivering:
+    """A receiver's deliverer at work, until `over` is set."""
+
+    deliverer: Deliverer
+    task: asyncio.Task[None]
+    over: asyncio.Event
+
+
 class Daemon:
     """A running monitor; `app` builds it and takes it down again."""
 
     def __init__(  # noqa: PLR0913 - one for each part that it runs
         self,
-        config: Config,
+        loaded: Loaded,
         poller: Poller,
         store: Store,
         *,
-        notifiers: dict[str, Notifier],
+        reread: Reread,
+        notifiers: Notifiers,
         server: EmbeddedServer | None,
         troubles: Troubles,
         now: Callable[[], datetime],
         only: Only | None = None,
     ) -> None:
-        self.config = config
+        self.config = config = loaded.config
+        self.reloads = Reload(loaded, reread, exchange=self.exchange, on_outcome=self._tell)
         self._poller = poller
         self._store = store
-        outboxes = {name: Outbox(store, name) for name in notifiers}
+        self._notifiers = notifiers
+        outboxes = {name: Outbox(store, name) for name in notifiers.open}
         self._dispatcher = Dispatcher(store, config, now)
         self._deliverers = [
             Deliverer(name, outboxes[name], notifier, now=now, policy=RetryPolicy())
-            for name, notifier in notifiers.items()
+            for name, notifier in notifiers.open.items()
         ]
+        self._delivering: dict[str, _Delivering] = {}
         self._outboxes = outboxes
         self._receivers = ReceiverWatch(
             store, config, streaks=lambda: {each.receiver: each.streak for each in self._deliverers}, now=now
@@ -72,25 +91,30 @@ class Daemon:
         self._troubles = troubles
         self._now = now
         self._ending = asyncio.Event()
-        self.schedule: Schedule | None = None  # once feeds are scheduled
+        self.schedule = Schedule(self._poll, self._troubles)
+        self.ready = False  # feeds are scheduled
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
-        schedule = Schedule(self._poll, self._troubles)
         try:
             await self._take_over()  # before anybody waits for what is new
         except StoreError as error:
             self._troubles.say(error)
-        loops = [asyncio.create_task(loop) for loop in (*self._upkeep(), *self._flows())]
-        schedule.start(await self._first_polls())
-        self.schedule = schedule
+        await self._tell([])  # what was read at the start is all right
+        loops = [asyncio.create_task(loop) for loop in (*self._upkeep(), *self._dispatching())]
+        for deliverer in self._deliverers:
+            self._deliver_by(deliverer)
+        self.schedule.start(await self._first_polls(self.config.feeds))
+        self.ready = True
         notify("READY=1", f"STATUS=polling {len(self.config.feeds)} feeds")
         watchdog = asyncio.create_task(ping(self.stuck))
+        reloading = asyncio.create_task(self.reloads.run())
         await stop.wait()
         log.info("stopping")
         notify("STOPPING=1")
         watchdog.cancel()
-        await schedule.stop(_POLLS_END_WITHIN)
+        await end([reloading], 0)
+        await self.schedule.stop(_POLLS_END_WITHIN)
         await self._wind_up(loops)
 
     def stuck(self) -> str:
@@ -99,18 +123,18 @@ class Daemon:
         beats = {"dispatch": self._dispatcher.beat} if self._delivers else {}
         beats |= {f"delivery to {each.receiver}": each.beat for each in self._deliverers}
         late = [name for name, beat in beats.items() if beat < latest]
-        if self.schedule and self.schedule.late(self._now() - self._store.ahead).total_seconds() > _STUCK_AFTER:
+        if self.ready and self.schedule.late(self._now() - self._store.ahead).total_seconds() > _STUCK_AFTER:
             late.append("polling")
         return ", ".join(late)
 
-    async def _first_polls(self) -> list[tuple[FeedConfig, datetime]]:
+    async def _first_polls(self, feeds: Sequence[FeedConfig]) -> list[tuple[FeedConfig, datetime]]:
         """When each feed is polled first; where Redis does not say, as if nothing were known of them."""
         try:
-            polls = await self._poller.first_polls(self.config.feeds)
+            polls = await self._poller.first_polls(feeds)
             return [(feed, due - self._store.ahead) for feed, due in polls]
         except StoreError as error:
             self._troubles.say(error)
-            return [(feed, self._now() - self._store.ahead) for feed in self.config.feeds]
+            return [(feed, self._now() - self._store.ahead) for feed in feeds]
 
     async def _poll(self, feed: FeedConfig) -> datetime:
         """Poll a feed; when it is due again by the clock of this machine, which the schedule goes by."""
@@ -135,6 +159,9 @@ class Daemon:
     async def _wind_up(self, loops: list[asyncio.Task[None]]) -> None:
         """Let the loops end, deliver what there is, and sign off; nothing that is being sent is cut short."""
         self._ending.set()
+        for delivering in self._delivering.values():
+            delivering.over.set()
+            loops.append(delivering.task)
         loop = asyncio.get_running_loop()
         began = loop.time()
         for deliverer in self._deliverers:
@@ -173,10 +200,85 @@ class Daemon:
             self._troubles.say(error)
             return True  # it cannot be now; the next round will
 
-    def _flows(self) -> list[Coroutine[Any, Any, None]]:
-        steps = {"dispatch": self._dispatcher.step} if self._delivers else {}
-        steps |= {f"delivery to {deliverer.receiver}": deliverer.step for deliverer in self._deliverers}
-        return [self._loop(step, name) for name, step in steps.items()]
+    def _dispatching(self) -> list[Coroutine[Any, Any, None]]:
+        return [self._loop(self._dispatcher.step, "dispatch")] if self._delivers else []
+
+    def _deliver_by(self, deliverer: Deliverer) -> None:
+        name, over = deliverer.receiver, asyncio.Event()
+        loop = self._loop(deliverer.step, f"delivery to {name}", over)
+        self._delivering[name] = _Delivering(deliverer, asyncio.create_task(loop), over)
+
+    # Exchanging, while all goes on.
+
+    async def exchange(self, loaded: Loaded) -> None:
+        """Put a configuration and its rules into effect; raises InputError before anything is, and nothing later."""
+        before, config = self.config, loaded.config
+        changed = [name for name in before.receivers if config.receivers.get(name) != before.receivers[name]]
+        made = {
+            name: self._notifiers.make(name, receiver)
+            for name, receiver in config.receivers.items()
+            if before.receivers.get(name) != receiver
+        }
+        self.config = config
+        self._poller.exchange(loaded.pipeline, config.poll)
+        self._dispatcher.exchange(config)
+        self._receivers.config = config
+        known = {feed.url for feed in before.feeds}
+        added = await self._first_polls([feed for feed in config.feeds if feed.url not in known])
+        self.schedule.exchange(config.feeds, added)
+        await asyncio.gather(*map(self._leave, changed))
+        for name, notifier in made.items():
+            await self._begin(name, notifier)
+        try:
+            if self._delivers:
+                await say_forgotten(self._store, config.receivers)
+        except StoreError as error:
+            self._troubles.say(error)
+
+    async def _tell(self, problems: list[str]) -> None:
+        """Raise an alert when the files that are read begin to be wrong, and when they are right again.
+
+        Of the processes of one machine, which read the same files, one does.
+        """
+        name, now = f"configuration:{self._store.name.rsplit('.', 2)[0]}", self._now()
+        if problems:
+            metrics.not_loaded(len(problems))
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            text = f"configuration: changed files are wrong, what was in effect goes on: {problems[0]}{more}"
+        else:
+            metrics.loaded(len(self.reloads.loaded.pipeline.matcher.rules), self.config.receivers, now)
+            text = "configuration: read again, all is well"
+        try:
+            troubles = TroubleStore(self._store)
+            before = (await troubles.all()).get(name)
+            if bool(problems) != bool(before):
+                after = Trouble(since=now, told=True) if problems else None
+                await troubles.change(name, before, after, [own_alert(name, text, ended=not problems, now=now)])
+        except StoreError as error:
+            self._troubles.say(error)
+
+    async def _leave(self, name: str) -> None:
+        """Let a receiver's notifier end what it sends; what waits for the receiver is kept."""
+        delivering = self._delivering.pop(name)
+        delivering.over.set()
+        delivering.deliverer.halt()
+        await asyncio.wait([delivering.task])
+        self._deliverers.remove(delivering.deliverer)
+        outbox = self._outboxes.pop(name)
+        self._streams.remove(outbox)
+        try:
+            await outbox.sign_off()
+            await self._notifiers.leave(name)
+        except StoreError as error:
+            self._troubles.say(error)
+
+    async def _begin(self, name: str, notifier: Notifier) -> None:
+        await self._notifiers.enter(name, notifier)
+        outbox = self._outboxes[name] = Outbox(self._store, name)
+        self._streams.append(outbox)
+        deliverer = Deliverer(name, outbox, notifier, now=self._now, policy=RetryPolicy())
+        self._deliverers.append(deliverer)
+        self._deliver_by(deliverer)
 
     def _upkeep(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside polling and delivering."""
@@ -185,8 +287,10 @@ class Daemon:
         watch = self._loop(self._watch_receivers, "the watch over receivers")
         return [self._loop(self._show_life, "the lease"), watch, *kept]
 
-    def _loop(self, step: Callable[[], Awaitable[object]], name: str) -> Coroutine[Any, Any, None]:
-        return keep_going(step, name, until=self._ending, troubles=self._troubles, revive=self._revive)
+    def _loop(
+        self, step: Callable[[], Awaitable[object]], name: str, until: asyncio.Event | None = None
+    ) -> Coroutine[Any, Any, None]:
+        return keep_going(step, name, until=until or self._ending, troubles=self._troubles, revive=self._revive)
 
     async def _show_life(self) -> None:
         """Renew our lease, and take over from those whose lease has ended."""
@@ -201,7 +305,7 @@ class Daemon:
             await asyncio.wait_for(self._ending.wait(), _RECEIVERS_LOOKED_AT)
 
     async def _take_over(self) -> None:
-        for stream in self._streams:
+        for stream in tuple(self._streams):  # receivers come and go
             await stream.take_over()
 
     async def _drain(self) -> None:
@@ -228,3 +332,9 @@ class Daemon:
 async def _exhaust(deliverer: Deliverer) -> None:
     while await deliverer.step(None):
         pass
+
+
+async def say_forgotten(store: Store, receivers: Iterable[str]) -> None:
+    """Log how much waits for receivers that are configured no longer; raises StoreError."""
+    for name, count in (await forgotten(store, receivers)).items():
+        log.warning("%d deliveries wait for receiver=%s, which is configured no longer", count, name)

@@ -33,14 +33,18 @@ class Dispatcher:
         self._kept = AlertStore(store)
         self._routes = RouteStore(store, self.alerts)
         self._silences = SilenceStore(store)
+        self._now = now
+        self._batch = _BATCH
+        self.exchange(config)
+        self.beat = time.monotonic()  # the last progress
+        self._trimmed: datetime | None = None
+
+    def exchange(self, config: Config) -> None:
+        """Go on by another configuration; all that waits is looked at again, for routes that are no more."""
         self._tree = tree_of(config)
         self._nodes = {node.id: node for node in nodes_of(self._tree)}
         self._inhibit = config.inhibit_rules
-        self._now = now
-        self._batch = _BATCH
         self._begun = False
-        self.beat = time.monotonic()  # the last progress
-        self._trimmed: datetime | None = None
 
     async def step(self, block: timedelta | None = timedelta(seconds=1)) -> int:
         """Dispatch what has come and what is due, waiting up to `block` for it; returns how much. Raises StoreError."""
@@ -76,17 +80,17 @@ class Dispatcher:
         return [], max(min(block, soonest), timedelta(milliseconds=1))
 
     async def _plan(self, received: Sequence[Received], late: Sequence[str]) -> Plan:
-        now = self._now()
+        now, tree, nodes, inhibit = self._now(), self._tree, self._nodes, self._inhibit
         alerts, waiting = await self._read(received)
         silences = await self._silences.all() if alerts else []
-        sources = await self._routes.sources() if alerts and self._inhibit else []
-        heard, plan = audible(alerts, silences=silences, rules=self._inhibit, sources=sources, now=now)
+        sources = await self._routes.sources() if alerts and inhibit else []
+        heard, plan = audible(alerts, silences=silences, rules=inhibit, sources=sources, now=now)
         plan.suppressed += waiting
-        reached = nodes_for(heard, self._tree)
+        reached = nodes_for(heard, tree)
         come_to = dict.fromkeys(late, ()) | {node_id: come for node_id, (_, come) in reached.items()}
         for node_id, kept in (await self._routes.load(come_to)).items():
             node, come = reached.get(node_id, (None, []))
-            node = node or (node_of(kept.state, self._nodes, self._tree) if kept.state else None)
+            node = node or (node_of(kept.state, nodes, tree) if kept.state else None)
             if node:
                 advance(plan, kept.state, node, come, now=now, late=node_id in late)
             elif kept.state:

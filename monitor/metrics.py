@@ -109,6 +109,12 @@ def loaded(rules: int, receivers: Iterable[str], now: datetime) -> None:
             DELIVERIES.labels(receiver, outcome)
 
 
+def not_loaded(problems: int) -> None:
+    """Note that files were wrong, and so are not in effect."""
+    RULES_BROKEN.set(problems)
+    RELOAD_OK.set(0)
+
+
 def fell_back(error: MonitorError) -> None:
     """Note that a page gave no text."""
     reason = "unreadable" if isinstance(error, UnreadableError) else "fetch"

@@ -35,7 +35,7 @@ class Pipeline:
 
     def __init__(self, matcher: Matcher, concepts: Concepts, stories: StoryStore, window: timedelta) -> None:
         self.matcher = matcher
-        self._concepts = concepts
+        self.concepts = concepts
         self._stories = stories
         self._window = window
         self._placing = asyncio.Lock()  # two reports of one event that come at once shall find each other
@@ -63,7 +63,7 @@ class Pipeline:
         source = article.source.url or article.source.name
         if known := await self._stories.of_document(source, article.id):
             return known
-        drawn = sketch(article, self._concepts.of(article), self._concepts.places, now)
+        drawn = sketch(article, self.concepts.of(article), self.concepts.places, now)
         member = Member(
             document=article.id,
             source=source,

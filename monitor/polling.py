@@ -69,6 +69,10 @@ class Poller:
         self._settings = settings
         self._now = now
 
+    def exchange(self, pipeline: Pipeline, settings: PollConfig) -> None:
+        """Go on by others; entries that are being handled end with the pipeline that they began with."""
+        self.pipeline, self._settings = pipeline, settings
+
     async def poll(self, feed: FeedConfig) -> datetime:
         """Poll a feed if it is due; returns when to come back. Raises StoreError.
 

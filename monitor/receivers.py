@@ -54,7 +54,7 @@ class ReceiverWatch:
         self, store: Store, config: Config, *, streaks: Callable[[], Mapping[str, Streak]], now: Callable[[], datetime]
     ) -> None:
         self._troubles = TroubleStore(store)
-        self._config = config
+        self.config = config
         self._streaks = streaks
         self._now = now
 
@@ -81,4 +81,4 @@ class ReceiverWatch:
             text = f"receiver {name} works again, after {short(now - before.since)}"
         else:
             return []
-        return [told_to(own_alert(_RECEIVER + name, text, ended=after is None, now=now), name, self._config, troubled)]
+        return [told_to(own_alert(_RECEIVER + name, text, ended=after is None, now=now), name, self.config, troubled)]

@@ -8,7 +8,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, EVENT_JOB_SUBMITTED, JobSubmissionEvent
-from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -47,6 +46,21 @@ class Schedule:
         self._scheduler.start()
         self._clock = asyncio.create_task(self._watch_clock())
 
+    def exchange(self, feeds: Iterable[FeedConfig], added: Iterable[tuple[FeedConfig, datetime]]) -> None:
+        """Poll `feeds` from now on, those of them that are `added` first when it is said.
+
+        Those that have changed come up at once: whether they are due by now, `poll` says.
+        """
+        wanted = {feed.url: feed for feed in feeds}
+        for job in self._scheduler.get_jobs():
+            feed = wanted.get(job.id)
+            if feed is None:
+                job.remove()
+            elif feed != job.args[0]:
+                job.modify(args=[feed], next_run_time=datetime.now(UTC))
+        for feed, first in added:
+            self._scheduler.add_job(self._run, _NET, [feed], id=feed.url, next_run_time=first, replace_existing=True)
+
     async def stop(self, patience: float) -> None:
         """Begin no more polls, and let those that run end; what has not after `patience` seconds is cancelled."""
         self._clock.cancel()
@@ -65,11 +79,12 @@ class Schedule:
         with suppress(asyncio.CancelledError):
             due = await asyncio.shield(task)
             # After this run's end: APScheduler leaves out what is due while the last run goes on, here for a day.
-            asyncio.get_running_loop().call_soon(self._next_run, feed.url, due)
+            asyncio.get_running_loop().call_soon(self._next_run, feed, due)
 
-    def _next_run(self, url: str, due: datetime) -> None:
-        with suppress(JobLookupError):
-            self._scheduler.modify_job(url, next_run_time=due)
+    def _next_run(self, feed: FeedConfig, due: datetime) -> None:
+        if job := self._scheduler.get_job(feed.url):
+            # One that was changed meanwhile was polled as it used to be.
+            job.modify(next_run_time=due if job.args[0] == feed else datetime.now(UTC))
 
     async def _next(self, feed: FeedConfig) -> datetime:
         try:

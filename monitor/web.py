@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.condition import Condition
 from monitor.config import WebConfig
-from monitor.errors import InputError, MonitorError, Problem
+from monitor.errors import InputError, Problem
 from monitor.supervise import end
 
 _HERE = {"localhost", "127.0.0.1", "::1"}
@@ -146,12 +146,9 @@ def _router(condition: Condition) -> Router:
         return Response(body, headers={"content-type": content_type, "cache-control": "no-store"})
 
     async def reload(request: Request) -> Response:
-        if condition.reload is None:
-            return _lines(["this version cannot reload; restart it"], 501)
-        try:
-            await condition.reload()
-        except MonitorError as error:
-            return _lines([str(error), "what was in effect stays so"], 500)
+        problems = await condition.reload()
+        if problems:
+            return _lines([*problems, "not reloaded; what was in effect goes on"], 500)
         return _lines(["reloaded"])
 
     pages = {"/-/healthy": healthy, "/-/ready": ready, "/metrics": metrics}

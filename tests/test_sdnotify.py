@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from monitor import app, config, notifiers
+from monitor.condition import Condition
 from monitor.config import FeedConfig
 from monitor.schedule import Schedule
 from monitor.sdnotify import notify, ping, watchdog
@@ -171,7 +172,7 @@ async def test_a_delivery_that_hangs_stops_the_pings_and_its_end_brings_them_bac
     }
     loaded = config.load(configure(tmp_path, site), notifiers.options_of)
     stop = asyncio.Event()
-    async with app.running(loaded, None) as daemon:
+    async with app.running(loaded, None, Condition(app.now)) as daemon:
         running = asyncio.create_task(daemon.run(stop))
         await until(lambda: manager.pings() and site.asked("/hook"))
         await until(lambda: "delivery to hook: no progress" in caplog.text)

@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor import config, notifiers
 from monitor.condition import Condition
-from monitor.errors import InputError, MonitorError, Problem
+from monitor.errors import InputError
 from monitor.metrics import render
 from monitor.schedule import Schedule
 from monitor.supervise import Troubles
@@ -220,17 +220,17 @@ REFUSED = [
     ("a page of another site", {"Origin": "https://evil.example"}, 403),
     ("a page of another site, as new browsers say it", {"Sec-Fetch-Site": "cross-site"}, 403),
     ("a page in a sandbox", {"Origin": "null"}, 403),
-    ("this machine", {"Host": "localhost:1"}, 501),
-    ("this machine by IPv6", {"Host": "[::1]:9469"}, 501),
-    ("a configured name", {"Host": "Monitor.example.org"}, 501),
-    ("a program", {}, 501),
+    ("this machine", {"Host": "localhost:1"}, 200),
+    ("this machine by IPv6", {"Host": "[::1]:9469"}, 200),
+    ("a configured name", {"Host": "Monitor.example.org"}, 200),
+    ("a program", {}, 200),
 ]
 
 
 def test_who_may_ask_for_a_reload(tmp_path: Path, site: Site, asked: Asked) -> None:
     web = {**listen(asked), "hosts": ["monitor.example.org"]}
     with daemon(configure(tmp_path, site, web=web), log=tmp_path / "log"):
-        wait_until(lambda: asked.status("/-/healthy") == 200)
+        wait_until(lambda: asked.status("/-/ready") == 200)
         for name, headers, status in REFUSED:
             assert asked.client.post("/-/reload", headers=headers).status_code == status, name
         assert asked.get("/metrics", Host="evil.example").status_code == 421
@@ -319,6 +319,24 @@ def test_prometheus_takes_the_alert_rules() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_a_reload_ends_with_what_it_met(tmp_path: Path, site: Site, asked: Asked) -> None:
+    with daemon(configure(tmp_path, site, web=listen(asked)), log=tmp_path / "log"):
+        wait_until(lambda: asked.status("/-/ready") == 200)
+        rules = (tmp_path / "rules.yaml").read_text()
+        for text, status, ok, count in [
+            ("rules: [{id: a}]", 500, 0, 2),
+            (rules, 200, 1, 2),
+            ("rules: [{id: a, match: b}]", 200, 1, 1),
+        ]:
+            (tmp_path / "rules.yaml").write_text(text)
+            answer = asked.client.post("/-/reload")
+            assert answer.status_code == status, answer.text
+            assert answer.text == "reloaded\n" if ok else "rules.yaml:1:" in answer.text
+            metrics = asked.metrics()
+            assert metrics["monitor_config_last_reload_successful"] == ok
+            assert metrics["monitor_rules_loaded"] == count
+
+
 class Stuck(Condition):
     """A process whose dispatch stands still."""
 
@@ -326,15 +344,8 @@ class Stuck(Condition):
         return "dispatch"
 
 
-async def test_what_is_stuck_is_said_and_what_a_reload_met(asked: Asked) -> None:
+async def test_what_is_stuck_is_said(asked: Asked) -> None:
     condition = Stuck(lambda: NOW)
-    outcomes: list[MonitorError | None] = [None, InputError([Problem("rules/a.yaml:1:1", "no rule")])]
-
-    async def reload() -> None:
-        if error := outcomes.pop(0):
-            raise error
-
-    condition.reload = reload
     transport = httpx.AsyncHTTPTransport()
     async with (
         serving(config.WebConfig.model_validate(listen(asked)), condition),
@@ -342,11 +353,11 @@ async def test_what_is_stuck_is_said_and_what_a_reload_met(asked: Asked) -> None
     ):
         answer = await client.get("/-/healthy")
         assert (answer.status_code, answer.text) == (503, "no progress: dispatch\n")
-        reloads = [await client.post("/-/reload") for _ in range(2)]
-    assert [(each.status_code, each.text) for each in reloads] == [
-        (200, "reloaded\n"),
-        (500, "rules/a.yaml:1:1: no rule\nwhat was in effect stays so\n"),
-    ]
+        starting = await client.post("/-/reload")
+        assert (starting.status_code, starting.text.splitlines()[0]) == (
+            500,
+            "it is starting, and reads everything anyway",
+        )
 
 
 async def test_a_poll_that_begins_late_is_a_misfire() -> None:

@@ -27,11 +27,13 @@ def run(config_path: Path | None, once: bool, only: "Only | None") -> None:
     """
     from monitor import app, config, logs, notifiers
 
+    file = config_path or config.find()
     with logs.held():
-        loaded = config.load(config_path or config.find(), notifiers.options_of)
+        loaded = config.load(file, notifiers.options_of)
         verbose = click.get_current_context().find_root().params["verbose"]
         logs.setup(loaded.log.format, "debug" if verbose else loaded.log.level)
-    sys.exit(app.run(loaded, once=once, only=only, face=_face() if loaded.web and not once else None))
+    face = _face() if loaded.web and not once else None
+    sys.exit(app.run(loaded, once=once, only=only, file=file, face=face))
 
 
 def _face() -> "Face":

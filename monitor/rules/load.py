@@ -29,7 +29,7 @@ def load(paths: Iterable[Path], lexicon: Lexicon, receivers: Iterable[str] | Non
     loading = _Loading()
     for path in paths:
         try:
-            for file in _files(path):
+            for file in files_of(path):
                 loading.take(file, "concepts" in file.relative_to(path if path.is_dir() else path.parent).parts)
         except InputError as error:
             loading.problems += error.problems
@@ -88,7 +88,8 @@ class _Loading:
         return lexicon
 
 
-def _files(path: Path) -> Sequence[Path]:
+def files_of(path: Path) -> Sequence[Path]:
+    """The rule files of a folder, or the one that is named; raises InputError where there are none."""
     if path.is_file():
         return [path]
     shown = os.path.relpath(path)
