@@ -259,7 +259,9 @@ class Daemon:
 
     async def _leave(self, name: str) -> None:
         """Let a receiver's notifier end what it sends; what waits for the receiver is kept."""
-        delivering = self._delivering.pop(name)
+        delivering = self._delivering.pop(name, None)
+        if delivering is None:
+            return  # it could not be opened
         delivering.over.set()
         delivering.deliverer.halt()
         await asyncio.wait([delivering.task])
