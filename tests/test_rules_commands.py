@@ -1,6 +1,7 @@
 """`monitor rules …` and `monitor match`, as a user runs them."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,10 @@ def test_list_and_show(folder: Path) -> None:
         "when": None,
         "receivers": [],
         "place": "rules.yaml:2:5",
+        "version": listed[0]["version"],
         "tests": 2,
     }
+    assert re.fullmatch("[0-9a-f]{8}", listed[0]["version"])
     assert listed[1]["enabled"] is False
     out, _ = run(folder, "rules", "show", 'navy + "exercise"', "--rules", "rules.yaml")
     lines = out.splitlines()
