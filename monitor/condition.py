@@ -43,6 +43,10 @@ class Condition:
             return ["it is starting, and reads everything anyway"]
         return await self._daemon.reloads.reload()
 
+    def broken(self) -> list[str]:
+        """What is wrong with files that were changed, so that it goes on by those before; a line each."""
+        return self._daemon.reloads.problems if self._daemon else []
+
     async def lacking(self) -> list[str]:
         """Why it is not ready, a line each."""
         if not self._daemon or not self._store:

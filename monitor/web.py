@@ -139,7 +139,8 @@ def _router(condition: Condition) -> Router:
 
     async def ready(request: Request) -> Response:
         lacking = await condition.lacking()
-        return _lines(lacking, 503) if lacking else _lines(["ready"])
+        broken = [f"not in effect, what was goes on: {problem}" for problem in condition.broken()]
+        return _lines([*lacking, *broken], 503) if lacking else _lines(["ready", *broken])
 
     async def metrics(request: Request) -> Response:
         body, content_type = await condition.metrics(request.headers.get("accept", ""))

@@ -332,6 +332,8 @@ def test_a_reload_ends_with_what_it_met(tmp_path: Path, site: Site, asked: Asked
             answer = asked.client.post("/-/reload")
             assert answer.status_code == status, answer.text
             assert answer.text == "reloaded\n" if ok else "rules.yaml:1:" in answer.text
+            ready = asked.get("/-/ready")
+            assert (ready.status_code, "rules.yaml:1:" in ready.text) == (200, not ok)
             metrics = asked.metrics()
             assert metrics["monitor_config_last_reload_successful"] == ok
             assert metrics["monitor_rules_loaded"] == count
