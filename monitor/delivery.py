@@ -24,6 +24,7 @@ _BATCH = 100
 _TOGETHER = 20
 _QUICK = 0.001  # seconds
 _SEND_DEADLINE = 60.0  # seconds; a notifier that takes longer is given up for now
+_LOOK_AGAIN = timedelta(seconds=1)
 _DEATHS = 3  # of processes, while they sent one message, after which it is the message
 
 
@@ -52,6 +53,7 @@ class Deliverer:
         self._pace = timedelta(seconds=getattr(notifier, "pace", 0.0))
         self._next = datetime.min.replace(tzinfo=UTC)  # when the pace allows another message
         self.beat = time.monotonic()  # the last progress, or when the next is to come if that is later
+        self._look_again = self._next  # for what is to be tried again
         self._chance = random.Random()  # noqa: S311 - jitter is no secret
         self._halted = False
 
@@ -64,7 +66,9 @@ class Deliverer:
         self.beat = time.monotonic()
         try:
             await self._settle()  # what could not be settled when Redis was down
-            await self._outbox.bring_back(self._now())
+            if self._now() >= self._look_again:
+                await self._outbox.bring_back(self._now())
+                self._look_again = self._now() + _LOOK_AGAIN
             if rest := self._circuit.wait(self._now()):
                 await asyncio.sleep(min(rest, block or timedelta()).total_seconds())
                 return 0

@@ -19,8 +19,7 @@ _MOST = 500  # members of an alert; what comes after them is as well told
 ADD = f"""
 local function add(stream, alert, member, body)
   local number = redis.call('HLEN', alert) + 1
-  if number > {_MOST} or redis.call('HEXISTS', alert, member) == 1 then return 0 end
-  redis.call('HSET', alert, member, number .. ' ' .. body)
+  if number > {_MOST} or redis.call('HSETNX', alert, member, number .. ' ' .. body) == 0 then return 0 end
   redis.call('PEXPIRE', alert, {int(_KEPT.total_seconds() * 1000)})
   redis.call('XADD', stream, '*', 'alert', body, 'number', number)
   return 1

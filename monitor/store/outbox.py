@@ -32,11 +32,11 @@ redis.call('XDEL', KEYS[1], ARGV[2])
 # Any number of messages: ARGV[3] on are of each its id, what is said, how many `told` keys it has, and the receipt; its
 # `receipt` keys follow them where there is one.
 _SENT = f"""
-local key, at = 2, 3
+local key, at, done = 2, 3, {{}}
 while ARGV[at] do
   local id, said, count, receipt = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3]
   local ours = redis.call('XACK', KEYS[1], ARGV[1], id) == 1
-  if ours then redis.call('XDEL', KEYS[1], id) end
+  if ours then done[#done + 1] = id end
   for i = key, key + count - 1 do
     if ours then
       redis.call('HSET', KEYS[i], ARGV[2], said)
@@ -46,6 +46,7 @@ while ARGV[at] do
   end
   key, at = key + (receipt == '' and count or 2 * count), at + 4
 end
+if #done > 0 then redis.call('XDEL', KEYS[1], unpack(done)) end
 return 1
 """
 _LATER = f"""{_TELL}

@@ -28,20 +28,24 @@ LEDGER_KEPT = 100_000  # entries, or some more
 _FORGOTTEN_AFTER = int(timedelta(days=30).total_seconds() * 1000)  # milliseconds, of a route where nothing waits
 
 # KEYS: the alerts, the due times, the ledger, the sources, the states, the outboxes, what was sent.
-# ARGV: the group; how many messages, states, deliveries, entries, sources, sent; then each of them.
+# ARGV: the group; how many messages, states, deliveries, entries, sources, sent; our name; then each of them.
 _COMMIT = f"""
-local at = 8
-local function take() at = at + 1 return ARGV[at - 1] end
 local messages, states, deliveries = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local entries, sources, sent = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-for i = 1, messages do
-  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[7 + i], ARGV[7 + i], 1) == 0 then return 0 end
+local at = 9 + messages
+local function take() at = at + 1 return ARGV[at - 1] end
+if messages > 0 then
+  local ours = {{}}
+  for _, each in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[9], ARGV[at - 1], 10000, ARGV[8])) do
+    ours[each[1]] = true
+  end
+  for i = 9, at - 1 do if not ours[ARGV[i]] then return 0 end end
 end
 for i = 1, states do
   local version = string.match(redis.call('GETRANGE', KEYS[4 + i], 0, 20), '^%d+') or '0'
-  if version ~= ARGV[7 + messages + 4 * i - 2] then return 0 end
+  if version ~= ARGV[at + 4 * i - 3] then return 0 end
 end
-for i = 1, messages do redis.call('XACK', KEYS[1], ARGV[1], take()) end
+if messages > 0 then redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 9, at - 1)) end
 for i = 1, states do
   local node, version, state, due = take(), take(), take(), take()
   if state == '' then redis.call('DEL', KEYS[4 + i])
@@ -117,6 +121,7 @@ class RouteStore:
 
     def __init__(self, store: Store, alerts: AlertStream) -> None:
         self._client = store.client
+        self._name = store.name
         self._written = store.written
         self._alerts = alerts
         self._known: dict[str, Kept] = {}
@@ -154,7 +159,7 @@ class RouteStore:
         keys = [_DUE, LEDGER, _SOURCES, *(_STATE + node for node in states)]
         keys += [outbox_key(delivery.notification.receiver) for delivery in step.deliveries]
         sizes = [messages, states, step.deliveries, step.entries, step.sources, sent]
-        arguments = [*(str(len(each)) for each in sizes), *(message.id for message in messages)]
+        arguments = [*(str(len(each)) for each in sizes), self._name, *(message.id for message in messages)]
         for node, state in states.items():
             body = state.model_dump_json() if state else ""
             arguments += [node, str(self._known[node].version), body, _score(step.states[node][1])]
