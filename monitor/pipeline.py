@@ -48,15 +48,16 @@ class Pipeline:
         rules = self.matcher.by_id
         with metrics.MATCHING.time():
             matches = self.matcher.match(article)
-        made = alerts_for(matches, article, rules, seen)
-        fresh = [alert for alert in made if is_fresh(alert, rules[alert.rule])]
-        stale = [
-            Suppressed(alert, "too old", f"for its rule's max_age, {short(rules[alert.rule].max_age or now - now)}")
-            for alert in made
-            if alert not in fresh
+        fresh: list[Alert] = []
+        stale: list[Alert] = []
+        for alert in alerts_for(matches, article, rules, seen):
+            (fresh if is_fresh(alert, rules[alert.rule]) else stale).append(alert)
+        suppressed = [
+            Suppressed(alert, "too old", f"for its rule's max_age, {short(rules[alert.rule].max_age or timedelta())}")
+            for alert in stale
         ]
         story = await self._story(article, now) if fresh else ""
-        return Taken(story, [in_story(alert, story) for alert in fresh], stale)
+        return Taken(story, [in_story(alert, story) for alert in fresh], suppressed)
 
     async def _story(self, article: Article, now: datetime) -> str:
         """The story that an article belongs to, which it begins where there is none."""
