@@ -170,7 +170,7 @@ class Daemon:
         try:
             async with asyncio.timeout_at(began + _SENDS_END_WITHIN):
                 await self._drain()
-                rest = any([await stream.unsettled() for stream in self._streams])
+                rest = any([await stream.backlog(1) for stream in self._streams])
         except (StoreError, TimeoutError):
             rest = True
         if rest:
@@ -189,7 +189,7 @@ class Daemon:
 
         await asyncio.gather(*map(poll, self.config.feeds))
         await self._drain()
-        while self._now() < deadline and any([await stream.unsettled() for stream in self._streams]):
+        while self._now() < deadline and any([await stream.backlog(1) for stream in self._streams]):
             await asyncio.sleep(0.2)
             await self._drain()
 

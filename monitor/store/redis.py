@@ -238,22 +238,13 @@ class Stream:
             await self._client.xgroup_delconsumer(self.key, self.group, self._store.name)
 
     @translated
-    async def unsettled(self) -> int:
-        """How many messages have not been settled by anybody, read or not."""
-        groups = [group for group in await self._client.xinfo_groups(self.key) if group["name"] == self.group]
-        unread: Any = (
-            await self._client.xrange(self.key, f"({groups[0]['last-delivered-id']}", "+", 1) if groups else []
-        )
-        return sum(int(group["pending"]) for group in groups) + len(unread)
-
-    @translated
     async def backlog(self, most: int = 10_000) -> int:
         """How many messages have not been settled, counted up to `most`; none where there is no such stream."""
         if not await self._client.exists(self.key):
             return 0
         group = next((g for g in await self._client.xinfo_groups(self.key) if g["name"] == self.group), None)
         count, last = (int(group["pending"]), f"({group['last-delivered-id']}") if group else (0, "-")
-        while count < most and (unread := await self._client.xrange(self.key, last, "+", 500)):
+        while count < most and (unread := await self._client.xrange(self.key, last, "+", min(500, most - count))):
             count, last = count + len(unread), f"({unread[-1][0]}"
         return min(count, most)
 
