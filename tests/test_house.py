@@ -9,7 +9,7 @@ from tests.conftest import REPOSITORY
 
 ROWS = [
     ["", "models", "errors", "secrecy", "logs"],
-    ["yamlfile", "config", "feedlist", "rules"],
+    ["yamlfile", "regex", "config", "feedlist", "rules"],
     ["feeds", "articles", "matching", "alerts", "stories", "addresses"],
     ["http", "store", "notifiers", "workers", "archive", "fixtures", "expectation", "demo", "metrics"],
     [
@@ -56,7 +56,7 @@ DOORS = {
     "prometheus_client": {"metrics"},
     "starlette": {"web"},
     "uvicorn": {"web"},
-    "re2": {"rules", "matching"},
+    "re2": {"regex", "matching"},
     "cronsim": {"config"},
     "watchfiles": {"reload"},
     "yaml": {"yamlfile"},

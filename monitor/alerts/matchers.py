@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from monitor.config.matchers import LEVELS, Label, Matcher
 from monitor.models import Alert
-from monitor.rules.regex import matches_whole
+from monitor.regex import matches_whole
 
 Labels = Mapping[Label, frozenset[str]]
 _VALUES: dict[Label, Callable[[Alert], Iterable[str]]] = {

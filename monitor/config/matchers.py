@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from monitor.config.fields import ONE_OR_MANY
 from monitor.models import Level
-from monitor.rules.regex import check_regex
+from monitor.regex import check_regex
 from monitor.yamlfile import suggest
 
 Label = Literal["rule", "level", "tag", "feed", "language", "source", "concept"]

@@ -7,7 +7,7 @@ from typing import Any
 import re2
 
 from monitor.matching.folding import FIELD_BREAK
-from monitor.rules.regex import options
+from monitor.regex import options
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SET_MEMORY = 256 << 20  # bytes that all patterns together may take

@@ -10,10 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from monitor.config import Duration
 from monitor.models import Level, When
+from monitor.regex import check_regex
 from monitor.rules import expression
 from monitor.rules.expression import About, And, ExpressionError, In, Node, Not, Or, Regex
 from monitor.rules.lexicon import Concept
-from monitor.rules.regex import check_regex
 
 _ONE_OR_MANY = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
 Strings = Annotated[tuple[str, ...], _ONE_OR_MANY]

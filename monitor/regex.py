@@ -1,4 +1,4 @@
-"""Regular expressions of rules, in RE2: its time grows with the text alone, whatever the pattern."""
+"""Regular expressions as users write them, in RE2: its time grows with the text alone, whatever the pattern."""
 
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ _MEMORY = 8 << 20  # bytes that one compiled pattern may take
 
 
 def options() -> "re2.Options":
-    """How the regular expressions of rules are read: upper and lower case are one."""
+    """How regular expressions are read: upper and lower case are one."""
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
