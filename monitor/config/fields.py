@@ -70,13 +70,13 @@ def _one_word(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-def _one_or_many(value: Any) -> Any:
+def one_or_many(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else (value,)
 
 
 SECRET = Field(json_schema_extra={"writeOnly": True})  # of a setting, or of each value of a mapping: never shown
 SECRET_URL = Field(json_schema_extra={"format": "uri"})  # a URL that may have a secret in it
-ONE_OR_MANY = BeforeValidator(_one_or_many)  # of what can be many, one may be written without a list
+ONE_OR_MANY = BeforeValidator(one_or_many)  # of what can be many, one may be written without a list
 Names = Annotated[tuple[str, ...], ONE_OR_MANY]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(_parse_size)]

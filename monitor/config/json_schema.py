@@ -7,7 +7,6 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from monitor.config import Config
-from monitor.config.fields import ONE_OR_MANY
 from monitor.config.secrets import takes_file
 from monitor.config.shown import as_written
 
@@ -47,7 +46,7 @@ class _Written(GenerateJsonSchema):
             return self.generate_inner(schema["schema"])
         if name == "_off":
             return {"anyOf": [{"const": "off"}, self.generate_inner(schema["schema"])]}
-        if function is ONE_OR_MANY.func or name == "_one_or_many":
+        if name == "one_or_many":
             many = self.generate_inner(schema["schema"])
             return {"anyOf": [many.get("items", {}), many]}
         # Whatever else stands before a validator reads one text as something else.

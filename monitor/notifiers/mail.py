@@ -6,11 +6,12 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import aiosmtplib
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from monitor.config.fields import Names, one_or_many
 from monitor.errors import NotifyError, PermanentError, TemporaryError
 from monitor.http import Http
 from monitor.models import Notification
@@ -21,10 +22,6 @@ _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _MENDABLE = frozenset({421, 530, 534, 535, 538})  # what asks for another password or for encryption (RFC 4954)
 _SECONDS = 30.0  # for one answer of the server
 _REMEMBERED = 1_000
-
-
-def _one_or_many(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
 
 
 class MailOptions(BaseModel):
@@ -39,14 +36,14 @@ class MailOptions(BaseModel):
     user: str = ""
     password: SecretStr | None = None
     sender: str = Field(alias="from", description="such as Monitor <monitor@example.org>")
-    to: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = Field(min_length=1)
+    to: Names = Field(min_length=1)
     title: TemplateText | None = Field(None, description="a template of the subject")
     body: TemplateText | None = Field(None, description="a template of the text, for all alerts of a mail")
 
     @field_validator("sender", "to")
     @classmethod
     def _addresses(cls, given: Any) -> Any:
-        for text in _one_or_many(given):
+        for text in one_or_many(given):
             address_of(text)
         return given
 

@@ -8,21 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from monitor.config import Duration
+from monitor.config.fields import ONE_OR_MANY, Duration, Names, Strict
 from monitor.models import Level, When
 from monitor.regex import check_regex
 from monitor.rules import expression
 from monitor.rules.expression import About, And, ExpressionError, In, Node, Not, Or, Regex
 from monitor.rules.lexicon import Concept
-
-_ONE_OR_MANY = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
-Strings = Annotated[tuple[str, ...], _ONE_OR_MANY]
-
-
-class Strict(BaseModel):
-    """A mapping that refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _parse_match(value: Any, *, part: bool = False) -> Node:
@@ -78,10 +69,10 @@ Match = Annotated[Any, BeforeValidator(lambda value: _parse_match(value))]
 class Scope(Strict):
     """To which articles a rule applies at all."""
 
-    languages: Strings = Field((), description="languages of the text, such as ko or zh")
-    feeds: Strings = Field((), description="names or addresses of feeds; * stands for anything")
-    tags: Strings = Field((), description="tags of the feed, of which one has to be there")
-    fields: Annotated[tuple[Literal["title", "lead", "body"], ...], _ONE_OR_MANY] = Field(
+    languages: Names = Field((), description="languages of the text, such as ko or zh")
+    feeds: Names = Field((), description="names or addresses of feeds; * stands for anything")
+    tags: Names = Field((), description="tags of the feed, of which one has to be there")
+    fields: Annotated[tuple[Literal["title", "lead", "body"], ...], ONE_OR_MANY] = Field(
         (), description="where the words have to stand"
     )
     max_age: Duration | None = Field(None, description="how old an article may be, such as 2d")
@@ -124,15 +115,15 @@ class RuleSchema(Strict):
     title: str = Field("", description="one line for people; absent: the expression")
     description: str = ""
     level: Level = "medium"
-    tags: Strings = ()
+    tags: Names = ()
     enabled: bool = True
     status: Literal["draft", "testing", "stable", "deprecated"] = "stable"
     owner: str = ""
-    references: Strings = ()
+    references: Names = ()
     match: Match = Field(description="an expression such as DPRK + missile, or all / any / none of lists of them")
     scope: Scope = Scope()
     when: Corroboration | None = Field(None, description="what has to confirm a story before it raises an alert")
-    receivers: Strings = Field((), description="who is told, instead of the route's receivers")
+    receivers: Names = Field((), description="who is told, instead of the route's receivers")
     tests: tuple[RuleTest, ...] = ()
 
     @model_validator(mode="before")
