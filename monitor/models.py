@@ -17,6 +17,9 @@ Extract = Literal["lazy", "always"]
 Only = Literal["poll", "deliver"]  # the half of the work that a process does
 TextFrom = Literal["page", "content", "summary", "none"]
 
+EDGE = "\x01"  # where parts of a text meet: a control character, which no phrase crosses
+FIELD_BREAK = f" {EDGE} "  # between title and text
+
 
 @dataclass(frozen=True, slots=True)
 class Access:

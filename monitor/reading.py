@@ -9,8 +9,7 @@ from monitor import metrics
 from monitor.articles.html import plain_text
 from monitor.articles.language import detect
 from monitor.errors import FetchError, UnreadableError, WorkerError
-from monitor.matching.folding import FIELD_BREAK
-from monitor.models import Access, Article, Entry, Extract, Extracted, FeedDocument, Page, Source, TextFrom
+from monitor.models import FIELD_BREAK, Access, Article, Entry, Extract, Extracted, FeedDocument, Page, Source, TextFrom
 from monitor.workers import Workers
 
 log = logging.getLogger(__name__)

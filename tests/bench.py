@@ -22,9 +22,9 @@ from pathlib import Path
 import ahocorasick_rs
 
 from monitor.matching import folding
-from monitor.matching.folding import FIELD_BREAK, fold, fold_terms, unspaced
+from monitor.matching.folding import fold, fold_terms, unspaced
 from monitor.matching.matcher import Matcher
-from monitor.models import Article, Source
+from monitor.models import FIELD_BREAK, Article, Source
 from monitor.rules import expression
 from monitor.rules.expression import parse
 from monitor.rules.lexicon import Lexicon, shipped

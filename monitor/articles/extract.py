@@ -13,7 +13,7 @@ from trafilatura.settings import Document, Extractor
 from monitor.articles import page
 from monitor.articles.metadata import article_body, metadata
 from monitor.errors import UnreadableError
-from monitor.models import Extracted
+from monitor.models import EDGE, Extracted
 
 _OPTIONS = Extractor(output_format="python", fast=True, comments=False)
 # As "balanced", but for the second look at the pages of short articles: it takes half as long again, and lets in what
@@ -45,7 +45,7 @@ def words(html: bytes, content_type: str = "", *, title: bool = False, most: int
     titled = metadata(tree, things).title if title else ""
     text = article_body(things)
     page.prune(tree, text)
-    return f"{titled} {page.EDGE} {page.words(tree, text, most)}"
+    return f"{titled} {EDGE} {page.words(tree, text, most)}"
 
 
 def _body(tree: lxml.html.HtmlElement) -> str:

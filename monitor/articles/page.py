@@ -12,9 +12,8 @@ import lxml.html
 from monitor.articles.charset import decode
 from monitor.articles.html import BLOCKS
 from monitor.errors import UnreadableError
-from monitor.matching.folding import FIELD_BREAK
+from monitor.models import EDGE
 
-EDGE = FIELD_BREAK.strip()  # in the words of a page, wherever an element begins or ends
 _WORD = 50  # characters, of which words have fewer
 _PHRASE = 20  # words, of which terms have fewer
 # As trafilatura parses, so that what it extracts is part of what is seen here.

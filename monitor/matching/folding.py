@@ -17,9 +17,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.models import EDGE, FIELD_BREAK
+
 _SIZE = 0x32400  # past the last assigned letter: beyond it lie only private use, tags and variation selectors
 _SPACE = 0x20
-FIELD_BREAK = " \x01 "  # between title and text, and between terms: a control character, which no phrase crosses
 RUN = "\ue000"  # in `words_of`, for each letter of a run in a script without spaces: a private-use character
 _GROWS = -1  # in the table: becomes several characters
 _JOINS = -2  # may compose with the character before it
@@ -92,11 +93,11 @@ def fold_character(character: str) -> str:
     if character in _EXPANSIONS or character.lower() in _EXPANSIONS:
         return _EXPANSIONS[character.lower()]
     category = unicodedata.category(character)
-    if category in ("Cn", "Co", "Cc") and character != FIELD_BREAK.strip():
+    if category in ("Cn", "Co", "Cc") and character != EDGE:
         return " "
     if category in ("Cf", "Cs") or _MARKS_DROPPED.match(character) or character == "\u0640":
         return "" if category != "Cs" else " "
-    if character in _WHOLE or character == FIELD_BREAK.strip():
+    if character in _WHOLE or character == EDGE:
         return character
     compatible = unicodedata.normalize("NFKC", character).casefold()
     if compatible not in _LETTERS and not _KANA_VOICED.search(compatible):
@@ -239,7 +240,7 @@ def _seams(folded: NDArray[np.int32]) -> NDArray[np.intp]:
 def _scripts() -> NDArray[np.int8]:
     """0 for a separator, 1 for a script with spaces between words, 2 for one without, 3 for Hangul."""
     scripts = np.ones(_SIZE, dtype=np.int8)
-    scripts[[_SPACE, ord(FIELD_BREAK.strip())]] = 0
+    scripts[[_SPACE, ord(EDGE)]] = 0
     for start, end in _UNSPACED_RANGES:
         scripts[start : end + 1] = 2
     scripts[ord(RUN)] = 2
@@ -267,9 +268,8 @@ def fold_terms(terms: Sequence[str]) -> list[str]:
     """Fold terms of rules or of the lexicon, each to words parted by single spaces, in one go."""
     if not terms:
         return []
-    mark = FIELD_BREAK.strip()
-    joined = FIELD_BREAK.join(term.replace(mark, " ") for term in terms)
-    return [term.strip() for term in fold(joined).text.split(mark)]
+    joined = FIELD_BREAK.join(term.replace(EDGE, " ") for term in terms)
+    return [term.strip() for term in fold(joined).text.split(EDGE)]
 
 
 def fold_term(term: str) -> str:

@@ -10,14 +10,13 @@ from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
 from monitor.matching import programs
-from monitor.matching.folding import FIELD_BREAK, RUN, fold, words_of
+from monitor.matching.folding import RUN, fold, words_of
 from monitor.matching.inflection import LANGUAGES_WITH_RULES
 from monitor.matching.patterns import Phrase, Substring, Word
 from monitor.matching.programs import Program
 from monitor.matching.vocabulary import Candidate, Meaning, Use, View, Vocabulary
-from monitor.models import Article
+from monitor.models import EDGE, Article
 
-EDGE = FIELD_BREAK.strip()
 _WORDS_KEPT = 100_000
 _SIDES = ((-1, slice(1, None)), (1, slice(None, -1)))  # the first EDGE has nothing before it, the last nothing after
 

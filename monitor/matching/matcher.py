@@ -9,14 +9,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from monitor.matching import programs
-from monitor.matching.folding import FIELD_BREAK
 from monitor.matching.glance import AnyView, atoms_in, possible
 from monitor.matching.patterns import Pattern, compile_terms, word
 from monitor.matching.programs import Explanation, Program
 from monitor.matching.regexes import Regexes
 from monitor.matching.sight import Sight
 from monitor.matching.vocabulary import Use, Vocabulary
-from monitor.models import Article, Match
+from monitor.models import FIELD_BREAK, Article, Match
 from monitor.rules.expression import About, And, AtLeast, In, Near, Node, Not, Or, Regex, Term
 from monitor.rules.lexicon import ANY, Concept, Lexicon
 from monitor.rules.schema import Rule

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from monitor.articles.language import normal
-from monitor.matching.folding import FIELD_BREAK, fold_term, unspaced
+from monitor.matching.folding import fold_term, unspaced
 from monitor.matching.patterns import LONGEST_WORD
-from monitor.models import Article
+from monitor.models import EDGE, Article
 from monitor.rules.expression import Node
 
 Span = tuple[int, int]  # of the folded text
 Found = tuple[int, Span]  # an atom and where it stands
-_BREAK = FIELD_BREAK.strip()
 
 
 class Sight(Protocol):
@@ -221,7 +220,7 @@ class Close:
         if start - end > self._reach:
             return False
         gap = text[end:start]
-        return _BREAK not in gap and words_in(gap) <= self.distance
+        return EDGE not in gap and words_in(gap) <= self.distance
 
 
 def words_in(gap: str) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import re2
 
-from monitor.matching.folding import FIELD_BREAK
+from monitor.models import EDGE
 from monitor.regex import options
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -30,7 +30,7 @@ class Regexes:
         for index in candidates:
             number, pattern = self._compiled[index]
             spans = [match.span() for match in pattern.finditer(text) if match.group()]
-            if spans := [(start, end) for start, end in spans if FIELD_BREAK.strip() not in text[start:end]]:
+            if spans := [(start, end) for start, end in spans if EDGE not in text[start:end]]:
                 found[number] = spans
         return found
 

@@ -5,16 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from monitor.matching.folding import FIELD_BREAK, RUN, Folded, fold, span_end, words_of
+from monitor.matching.folding import RUN, Folded, fold, span_end, words_of
 from monitor.matching.patterns import Substring
 from monitor.matching.programs import Found, Span
 from monitor.matching.regexes import Regexes
 from monitor.matching.vocabulary import Use, Vocabulary
-from monitor.models import Article, Evidence, Field
+from monitor.models import EDGE, FIELD_BREAK, Article, Evidence, Field
 
 _SHORTEST_TELLING = 40  # letters: what is shorter tells its language badly, so terms of every language count
 _EVIDENCE_PER_CONCEPT = 20
-_BREAK = FIELD_BREAK.strip()
 
 
 class Sight:
@@ -22,7 +21,7 @@ class Sight:
 
     def __init__(self, article: Article, vocabulary: Vocabulary, regexes: Regexes, names: Sequence[str]) -> None:
         self.article = article
-        title, text = (part.replace(_BREAK, " ") for part in (article.title, article.text))
+        title, text = (part.replace(EDGE, " ") for part in (article.title, article.text))
         self._original = f"{title}{FIELD_BREAK}{text}"
         self._vocabulary = vocabulary
         self._names = names
@@ -59,7 +58,7 @@ class Sight:
     def field_of(self, span: Span) -> Field:
         """The field that a span begins in."""
         if self._break < 0:
-            self._break = self.text.index(_BREAK)
+            self._break = self.text.index(EDGE)
         if span[0] < self._break:
             return "title"
         return "lead" if self._in_original(span)[0] < self.article.lead_end else "body"
