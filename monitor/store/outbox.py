@@ -141,7 +141,7 @@ class AlertStream(Stream):
     @translated
     async def trim(self, now: datetime) -> None:
         """Drop alerts that are both old and dispatched."""
-        group = next((g for g in await self._client.xinfo_groups(self.key) if g["name"] == self.group), None)
+        group = await self._state()
         if group is None:
             return
         pending = (await self._client.xpending(self.key, self.group))["min"]

@@ -240,9 +240,7 @@ class Stream:
     @translated
     async def backlog(self, most: int = 10_000) -> int:
         """How many messages have not been settled, counted up to `most`; none where there is no such stream."""
-        if not await self._client.exists(self.key):
-            return 0
-        group = next((g for g in await self._client.xinfo_groups(self.key) if g["name"] == self.group), None)
+        group = await self._state()
         count, last = (int(group["pending"]), f"({group['last-delivered-id']}") if group else (0, "-")
         while count < most and (unread := await self._client.xrange(self.key, last, "+", min(500, most - count))):
             count, last = count + len(unread), f"({unread[-1][0]}"
@@ -251,11 +249,13 @@ class Stream:
     @translated
     async def readers(self) -> int:
         """How many processes that are alive have read of it."""
-        if not await self._client.exists(self.key):
-            return 0
-        groups = [group["name"] for group in await self._client.xinfo_groups(self.key)]
-        found = await self._client.xinfo_consumers(self.key, self.group) if self.group in groups else []
+        found = await self._client.xinfo_consumers(self.key, self.group) if await self._state() else []
         return sum([await self._store.alive(consumer["name"]) for consumer in found])
+
+    async def _state(self) -> Mapping[str, Any] | None:
+        """What Redis says of the group; None where nobody has made it."""
+        groups = await self._client.xinfo_groups(self.key) if await self._client.exists(self.key) else []
+        return next((group for group in groups if group["name"] == self.group), None)
 
     @translated
     async def settle(self, script: str, keys: Sequence[str], arguments: Sequence[str]) -> bool:
