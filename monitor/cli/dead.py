@@ -1,8 +1,8 @@
 """`monitor dead`: what could not be delivered."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +10,7 @@ from monitor.cli.options import config_option, configuration, format_option
 
 if TYPE_CHECKING:
     from monitor.config import Config
-    from monitor.store.dead import DeadLetter
+    from monitor.store.dead import DeadLetter, DeadLetters
 
 _ids = click.argument("ids", nargs=-1, metavar="[ID...]")
 _all = click.option("--all", "everything", is_flag=True, help="All of them, or all of --receiver.")
@@ -61,19 +61,9 @@ def show_(id_: str, form: str, config_path: Path | None) -> None:
 @_all
 @_receiver
 @config_option
-def retry(ids: tuple[str, ...], everything: bool, receiver: str | None, config_path: Path | None) -> None:
+def retry(config_path: Path | None, **which: Any) -> None:
     """Put letters back into their outboxes; the running daemon sends them, as the same messages as before."""
-    from monitor import app
-    from monitor.store.dead import DeadLetters
-    from monitor.store.redis import Store
-
-    config = configuration(config_path, ())
-    letters = _chosen(_letters(config), ids, receiver, everything=everything)
-
-    async def again(store: Store) -> int:
-        return sum([await DeadLetters(store).retry(letter) for letter in letters])
-
-    click.echo(f"put back: {app.ask(config, again)} of {len(letters)}")
+    click.echo(f"put back: {_settle(lambda dead, letter: dead.retry(letter), config_path, **which)}")
 
 
 @dead.command()
@@ -81,19 +71,24 @@ def retry(ids: tuple[str, ...], everything: bool, receiver: str | None, config_p
 @_all
 @_receiver
 @config_option
-def drop(ids: tuple[str, ...], everything: bool, receiver: str | None, config_path: Path | None) -> None:
+def drop(config_path: Path | None, **which: Any) -> None:
     """Drop letters for good."""
+    click.echo(f"dropped: {_settle(lambda dead, letter: dead.drop(letter), config_path, **which)}")
+
+
+def _settle(how: "Callable[[DeadLetters, DeadLetter], Awaitable[bool]]", config_path: Path | None, **which: Any) -> str:
+    """Do it to the letters that a user names; returns to how many of them it was done."""
     from monitor import app
     from monitor.store.dead import DeadLetters
     from monitor.store.redis import Store
 
     config = configuration(config_path, ())
-    letters = _chosen(_letters(config), ids, receiver, everything=everything)
+    letters = _chosen(_letters(config), **which)
 
-    async def dropped(store: Store) -> int:
-        return sum([await DeadLetters(store).drop(letter) for letter in letters])
+    async def settled(store: Store) -> int:
+        return sum([await how(DeadLetters(store), letter) for letter in letters])
 
-    click.echo(f"dropped: {app.ask(config, dropped)} of {len(letters)}")
+    return f"{app.ask(config, settled)} of {len(letters)}"
 
 
 def _letters(config: "Config") -> "Sequence[DeadLetter]":

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,13 +109,8 @@ def remove(url: str, config_path: Path | None) -> None:
 @config_option
 def pause(url: str, config_path: Path | None) -> None:
     """Poll a feed no more until it is resumed; takes effect at once."""
-    from monitor import app
-    from monitor.store.feeds import FeedStore
-
-    config = _load(config_path)
-    known = _known(config, url)
-    changed = app.ask(config, lambda store: FeedStore(store).pause(known.url))
-    click.echo(f"{known.title} is paused" if changed else f"{known.title} was paused already")
+    title, changed = _change(config_path, url, lambda store, url: store.pause(url))
+    click.echo(f"{title} is paused" if changed else f"{title} was paused already")
 
 
 @feeds.command()
@@ -123,13 +118,8 @@ def pause(url: str, config_path: Path | None) -> None:
 @config_option
 def resume(url: str, config_path: Path | None) -> None:
     """Poll a feed again that was paused, or that was given up as gone."""
-    from monitor import app
-    from monitor.store.feeds import FeedStore
-
-    config = _load(config_path)
-    known = _known(config, url)
-    app.ask(config, lambda store: _try_again(FeedStore(store), known.url))
-    click.echo(f"{known.title} is polled again")
+    title, _ = _change(config_path, url, _try_again)
+    click.echo(f"{title} is polled again")
 
 
 @feeds.command()
@@ -180,6 +170,16 @@ def _load(path: Path | None) -> "Config":
     from monitor import config, notifiers
 
     return config.load(path or config.find(), notifiers.options_of)
+
+
+def _change(path: Path | None, url: str, change: "Callable[[FeedStore, str], Awaitable[bool]]") -> tuple[str, bool]:
+    """Change what is kept of a feed; returns its title, and what `change` does."""
+    from monitor import app
+    from monitor.store.feeds import FeedStore
+
+    config = _load(path)
+    known = _known(config, url)
+    return known.title, app.ask(config, lambda store: change(FeedStore(store), known.url))
 
 
 def _feed(**fields: object) -> "FeedConfig":
@@ -259,11 +259,11 @@ async def _states(store: "FeedStore", feeds: "Sequence[FeedConfig]") -> list[tup
     return [(feed, state, feed.url in paused) for feed, state in zip(feeds, states, strict=True)]
 
 
-async def _try_again(store: "FeedStore", url: str) -> None:
+async def _try_again(store: "FeedStore", url: str) -> bool:
     """Resume a feed; one that was gone is polled as if it had never failed."""
     from monitor.feeds.state import FeedState
 
     [state] = await store.states([url])
     known = FeedState.decode(state)
     afresh = replace(known, record=replace(known.record, gone=0, due=None))
-    await store.resume(url, afresh.encode() if state else b"")
+    return await store.resume(url, afresh.encode() if state else b"")
