@@ -275,6 +275,7 @@ def test_dead_letters_and_alerts_by_command(tmp_path: Path, site: Site) -> None:
     assert "title  NATO: NATO" in shown
     assert "monitor alerts list" in said("alerts", "show", "nonsense", status=2)
     assert '"soon" is no duration' in said("alerts", "list", "--since", "soon", status=2)
+    assert '--since: "999999d" leads out of the calendar' in said("alerts", "list", "--since", "999999d", status=2)
 
     assert said("notify", "test", "hook") == "hook has taken it\n"
     assert received(site)[-1]["rule"] == "trial"

@@ -326,4 +326,5 @@ def test_silence_and_why_not_by_command(tmp_path: Path, site: Site) -> None:
     assert "no such silence" in said("silence", "expire", number, status=2)
     assert 'did you mean "rule"' in said("silence", "add", "rul=x", "--for", "1h", status=2)
     assert "is no duration" in said("silence", "add", "rule=x", "--for", "soon", status=2)
+    assert "out of the calendar" in said("silence", "add", "rule=x", "--for", "9999999d", status=2)
     assert "no alerts wait" in said("alerts", "list", "--waiting")

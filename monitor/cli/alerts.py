@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import alert_of, config_option, configuration, format_option, show
+from monitor.cli.options import alert_of, config_option, configuration, format_option, show, time_away
 
 if TYPE_CHECKING:
     from monitor.config import Config
@@ -40,14 +40,9 @@ def list_(since: str, limit: int, form: str, config_path: Path | None, **only: A
         _list_waiting(configuration(config_path, ()))
         return
     from monitor import app
-    from monitor.config import parse_duration
-    from monitor.errors import InputError, Problem
     from monitor.store.alerts import AlertStore
 
-    try:
-        start = app.now() - parse_duration(since)
-    except ValueError as error:
-        raise InputError([Problem("--since", str(error))]) from None
+    start = time_away("--since", since, app.now(), back=True)
 
     def wanted(alert: "Alert") -> bool:
         return all(value is None or getattr(alert, name) == value for name, value in only.items())

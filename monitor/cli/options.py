@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,20 @@ def configuration(path: Path | None, rules_paths: tuple[Path, ...]) -> "Config":
     else:
         loaded = config.load(place, notifiers.options_of)
     return loaded.model_copy(update={"rules": rules_paths}) if rules_paths else loaded
+
+
+def time_away(option: str, written: str, now: datetime, *, back: bool = False) -> datetime:
+    """The time that is as long after `now`, or before it, as is written in an option; raises InputError."""
+    from monitor.config import parse_duration
+    from monitor.errors import InputError, Problem
+
+    try:
+        length = parse_duration(written)
+        return now - length if back else now + length
+    except OverflowError:
+        raise InputError([Problem(option, f'"{written}" leads out of the calendar')]) from None
+    except ValueError as error:
+        raise InputError([Problem(option, str(error))]) from None
 
 
 def show(alert: "Alert", receivers: Iterable[str], form: str) -> None:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import config_option, configuration, show
+from monitor.cli.options import config_option, configuration, show, time_away
 
 if TYPE_CHECKING:
     from monitor.alerts.silences import Silence
     from monitor.config import Config
     from monitor.config.matchers import Matchers
-    from monitor.models import Alert
     from monitor.store.redis import Store
 
 _matchers = click.argument("matchers", nargs=-1, required=True, metavar="MATCHER...")
@@ -45,18 +44,13 @@ def add(matchers: tuple[str, ...], lasting: str, config_path: Path | None, **sai
     """Silence alerts from now on; takes effect at once."""
     from monitor import app
     from monitor.alerts.silences import Silence
-    from monitor.config import parse_duration
-    from monitor.errors import InputError, Problem
 
-    try:
-        length = parse_duration(lasting)
-    except ValueError as error:
-        raise InputError([Problem("--for", str(error))]) from None
+    now = app.now()
     made = Silence(
-        id=secrets.token_hex(4), matchers=_parsed(matchers), starts=app.now(), ends=app.now() + length,
+        id=secrets.token_hex(4), matchers=_parsed(matchers), starts=now, ends=time_away("--for", lasting, now),
         author=said["author"] or getpass.getuser(), comment=said["comment"] or "",
     )  # fmt: skip
-    app.ask(configuration(config_path, ()), partial(_put, made, app.now()))
+    app.ask(configuration(config_path, ()), partial(_put, made, now))
     click.echo(f"{made.id} until {made.ends:%Y-%m-%d %H:%M} UTC")
 
 
@@ -108,13 +102,10 @@ def preview(matchers: tuple[str, ...], config_path: Path | None) -> None:
 
     wanted, since = _parsed(matchers), app.now() - _PREVIEWED
 
-    def hidden(alert: "Alert") -> bool:
-        return meets(labels(alert), wanted)
-
     found = app.ask(
         configuration(config_path, ()), lambda store: AlertStore(store).recent(10_000, since, lambda _: True)
     )
-    would = [alert for alert in found if hidden(alert)]
+    would = [alert for alert in found if meets(labels(alert), wanted)]
     for alert in would:
         show(alert, (), "text")
     click.echo(f"would have hidden {len(would)} of the {len(found)} alerts of 7 days", err=True)
