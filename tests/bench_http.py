@@ -9,7 +9,8 @@ import multiprocessing
 import resource
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
 
@@ -53,13 +54,26 @@ class _Server(asyncio.Protocol):
             self._transport.close()
 
 
-def _serve(port_to: Connection) -> None:
+def _serve(protocol: type[asyncio.Protocol], port_to: Connection) -> None:
     async def serve() -> None:
-        server = await asyncio.get_running_loop().create_server(_Server, "0.0.0.0", 0, backlog=4096)
+        server = await asyncio.get_running_loop().create_server(protocol, "0.0.0.0", 0, backlog=4096)
         port_to.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
     asyncio.run(serve())
+
+
+@contextmanager
+def serving(protocol: type[asyncio.Protocol]) -> Iterator[int]:
+    """The port of a server in a process of its own, which answers at every address of this machine."""
+    ours, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(protocol, theirs), daemon=True)
+    server.start()
+    try:
+        yield ours.recv()
+    finally:
+        server.kill()
+        server.join()
 
 
 async def resolve(host: str) -> Sequence[Address]:
@@ -139,14 +153,9 @@ async def bench_one_host(port: int) -> None:
 def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most), most))
-    ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-    server.start()
-    port = ours.recv()
-    asyncio.run(bench_many_hosts(port))
-    asyncio.run(bench_one_host(port))
-    server.kill()
-    server.join()
+    with serving(_Server) as port:
+        asyncio.run(bench_many_hosts(port))
+        asyncio.run(bench_one_host(port))
 
 
 if __name__ == "__main__":

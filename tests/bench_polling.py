@@ -5,17 +5,15 @@ The feeds lie on a server in a process of its own: a document to whoever comes f
 
 import asyncio
 import json
-import multiprocessing
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from monitor.config import FeedConfig, PollConfig
@@ -39,7 +37,7 @@ from monitor.stories.join import WINDOW
 from monitor.supervise import Troubles
 from monitor.workers import Workers
 from tests.bench import report
-from tests.bench_http import ETAG, HOSTS, SETTINGS, address, resolve
+from tests.bench_http import ETAG, HOSTS, SETTINGS, address, resolve, serving
 from tests.polling import RULES
 
 FEW, MANY = 100, 10_000
@@ -87,28 +85,6 @@ class _Server(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n" % (head, len(self.body)))
             self._transport.write(self.body)
         self._transport.close()
-
-
-def _serve(port_to: Connection) -> None:
-    async def serve() -> None:
-        server = await asyncio.get_running_loop().create_server(_Server, "0.0.0.0", 0, backlog=4096)
-        port_to.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(serve())
-
-
-@contextmanager
-def serving() -> Iterator[int]:
-    """The port of the server, which answers at every address of this machine."""
-    ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-    server.start()
-    try:
-        yield ours.recv()
-    finally:
-        server.kill()
-        server.join()
 
 
 async def cost_of_a_poll(poll: Poll, urls: list[str], *, rate: float, seconds: float) -> float:
@@ -224,7 +200,7 @@ def memory_of(pid: int) -> float:
 
 
 def main() -> None:
-    with serving() as port:
+    with serving(_Server) as port:
         asyncio.run(bench_cost(port))
         bench_round(port)
 
