@@ -1,7 +1,6 @@
 """A real mail server for tests: it takes what a test lets it take, and keeps it."""
 
 import shutil
-import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.site import free_port
 
 needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="makes its certificate with openssl")
 
@@ -51,10 +52,10 @@ class Sink:
         return [message_from_string(raw.decode(), policy=default) for raw in self.raw]
 
 
-def certificate(folder: Path) -> ssl.SSLContext:
-    """Make cert.pem and key.pem for localhost, and a server's context with them."""
+def certificate(folder: Path, name: str = "localhost") -> ssl.SSLContext:
+    """Make cert.pem and key.pem for a name, and a server's context with them."""
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    named = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
     files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     subprocess.run([*made, *named, *files], check=True, capture_output=True)
     secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -71,8 +72,7 @@ def login(server: SMTP, session: Session, envelope: Envelope, mechanism: str, da
 @contextmanager
 def smtp_server(sink: Sink, **options: Any) -> Iterator[Sink]:
     """Serve on localhost; `options` are aiosmtpd's."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        sink.port = free.getsockname()[1]
+    sink.port = free_port()
     controller = Controller(sink, hostname="127.0.0.1", port=sink.port, **options)
     controller.start()
     try:

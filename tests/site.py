@@ -117,6 +117,12 @@ def speaking(speak: Callable[[socket.socket], None]) -> Iterator[str]:
         listener.close()
 
 
+def free_port() -> int:
+    """A port of 127.0.0.1 at which nobody listens now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
     """Wait for a condition, however long the machine takes; fail after `seconds`."""
     deadline = time.monotonic() + seconds

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import redis
 from monitor.store.server import server_binary
 from tests.conftest import REPOSITORY
 from tests.daemon import configure, daemon, monitor, received
-from tests.site import Reply, Site, item, rss, wait_until
+from tests.site import Reply, Site, free_port, item, rss, wait_until
 from tests.test_run import PAGE
 
 ACL = REPOSITORY / "deploy/redis.acl"
@@ -35,8 +34,7 @@ EVAL return(redis.call('get','other')) 0; EVAL return(redis.call('flushall')) 0
 @contextmanager
 def serving_redis(binary: str, folder: Path) -> Iterator[tuple[str, Any]]:
     """A server with the ACL; yields the URL that its user is to have, and an administrator's client."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     users = folder / "users.acl"
     users.write_text(ACL.read_text().replace("PASSWORD", "word") + "user admin on nopass ~* &* +@all\n")
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly"]

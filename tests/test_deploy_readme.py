@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import redis
 from tests.conftest import REPOSITORY
 from tests.daemon import configure, monitor
 from tests.mortal import SHEAF, Life, live
-from tests.site import Reply, Site, wait_until
+from tests.site import Reply, Site, free_port, wait_until
 from tests.test_deaths import AHEAD, keys, stopped
 
 README = (REPOSITORY / "deploy/README.md").read_text()
@@ -155,8 +154,7 @@ def test_a_backup_under_load_restores(machine: Machine, site: Site, tmp_path: Pa
 @contextmanager
 def own_redis(machine: Machine) -> Iterator[str]:
     """Debian's server with its configuration in the machine's /etc; yields its URL once it answers."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        machine.port = free.getsockname()[1]
+    machine.port = free_port()
     file, url = machine.root / "etc/redis/redis.conf", f"redis://127.0.0.1:{machine.port}/0"
     file.write_text(f'port {machine.port}\nbind 127.0.0.1\ndir "{machine.root}/var/lib/redis"\nsave ""\n')
     running: list[subprocess.Popen[bytes]] = []

@@ -3,9 +3,7 @@
 import asyncio
 import itertools
 import re
-import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -23,6 +21,7 @@ from monitor.http import Http
 from monitor.http.lookups import Lookups, addresses_of, written_address
 from monitor.models import Access
 from tests.conftest import REPOSITORY
+from tests.mailing import certificate, needs_openssl
 from tests.site import Reply, Site, serving
 
 NAMES = {
@@ -314,22 +313,11 @@ async def test_a_name_server_that_does_not_answer() -> None:
             await http.get("http://a.example/")
 
 
-def certificate_of_a_example(folder: Path) -> ssl.SSLContext:
-    """Make cert.pem and key.pem for the name a.example, and a server's context with them."""
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    named = ["-subj", "/CN=a.example", "-addext", "subjectAltName=DNS:a.example"]
-    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    subprocess.run([*made, *named, *files], check=True, capture_output=True)
-    secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    secured.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return secured
-
-
-@pytest.mark.skipif(not shutil.which("openssl"), reason="makes its certificate with openssl")
+@needs_openssl
 async def test_a_certificate_is_for_the_name_and_not_for_the_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secured = certificate_of_a_example(tmp_path)
+    secured = certificate(tmp_path, "a.example")
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -29,15 +28,10 @@ from monitor.web import serving
 from tests.conftest import REPOSITORY
 from tests.daemon import configure, daemon, monitor, received
 from tests.polling import NOW
-from tests.site import Reply, Site, item, rss, wait_until
+from tests.site import Reply, Site, free_port, item, rss, wait_until
 from tests.test_run import PAGE
 
 Metrics = dict[str, float]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Asked:
