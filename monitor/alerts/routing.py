@@ -10,7 +10,7 @@ from monitor.config.matchers import Matcher
 from monitor.config.route import Grouping, Limit, RouteConfig
 from monitor.config.times import Digest, TimeInterval
 from monitor.feeds.identity import digest
-from monitor.models import Alert, Notification
+from monitor.models import Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,3 @@ def nodes_of(tree: Node) -> Sequence[Node]:
 def route(alert: Alert, config: Config) -> tuple[str, ...]:
     """The names of all receivers of an alert, each once, in the order of the configuration."""
     return tuple(dict.fromkeys(name for node in routes_of(alert, tree_of(config)) for name in node.receivers))
-
-
-def notifications_for(alert: Alert, config: Config) -> list[Notification]:
-    """One notification for each receiver; its key is the same whenever it is made of the same alert."""
-    return [
-        Notification(key=f"{alert.id}.{receiver}", receiver=receiver, alerts=(alert,))
-        for receiver in route(alert, config)
-    ]
