@@ -109,7 +109,7 @@ async def _rules(means: Means) -> list[Finding]:
 
 
 async def _redis(facts: Awaitable[tuple[Mapping[str, Any], datetime]]) -> list[Finding]:
-    said, _ = await asyncio.shield(asyncio.ensure_future(facts))
+    said, _ = await asyncio.shield(facts)
     return [version(said), policy(said), persistence(said)]
 
 
@@ -184,7 +184,7 @@ async def _clock(config: Config, means: Means, facts: Awaitable[tuple[Mapping[st
     found = [off for off in await asyncio.gather(*(_off(feed, means) for feed in asked)) if off is not None]
     if not found and config.redis.url:
         with suppress(MonitorError):
-            said, at = await asyncio.shield(asyncio.ensure_future(facts))
+            said, at = await asyncio.shield(facts)
             if micros := int(said.get("server_time_usec", 0)):
                 found = [at - datetime.fromtimestamp(micros / 1e6, UTC)]
     return [clock(found)]

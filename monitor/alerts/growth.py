@@ -25,7 +25,7 @@ def grown(members: Sequence[Alert]) -> Alert:
             "languages": tuple(dict.fromkeys(language for member in members for language in member.languages)),
             "first_seen": min(seen, default=None),
             "last_seen": max(seen, default=None),
-            "latest": _latest(members[-1]) if len(members) > 1 else None,
+            "latest": _latest(members[-1]),
         }
     )
 
