@@ -6,7 +6,7 @@ Times are aware datetimes in UTC. Offsets count Unicode code points.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +16,8 @@ FullText = Literal["auto", "always", "never"]
 Extract = Literal["lazy", "always"]
 Only = Literal["poll", "deliver"]  # the half of the work that a process does
 TextFrom = Literal["page", "content", "summary", "none"]
+
+LEVELS: tuple[Level, ...] = get_args(Level)  # from the least to the greatest
 
 EDGE = "\x01"  # where parts of a text meet: a control character, which no phrase crosses
 FIELD_BREAK = f" {EDGE} "  # between title and text

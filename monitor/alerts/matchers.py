@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from monitor.config.matchers import LEVELS, Label, Matcher
-from monitor.models import Alert
+from monitor.config.matchers import Label, Matcher
+from monitor.models import LEVELS, Alert
 from monitor.regex import matches_whole
 
 Labels = Mapping[Label, frozenset[str]]

@@ -144,9 +144,8 @@ def _read(file: Any) -> "Iterator[Alert]":
 
 def _labelled(config: "Config", labels: dict[str, Any]) -> "Alert":
     """An alert with labels; what is not given comes from its rule."""
-    from monitor.config.matchers import LEVELS
     from monitor.errors import InputError, Problem
-    from monitor.models import Alert, Evidence, Snippet
+    from monitor.models import LEVELS, Alert, Evidence, Snippet
     from monitor.yamlfile import suggest
 
     level = labels["level"]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BeforeValidator, PlainSerializer
 
 from monitor.config.fields import ONE_OR_MANY
-from monitor.models import Level
+from monitor.models import LEVELS
 from monitor.regex import check_regex
 from monitor.yamlfile import suggest
 
@@ -18,7 +18,6 @@ Label = Literal["rule", "level", "tag", "feed", "language", "source", "concept"]
 Sign = Literal["=", "!=", "=~", "!~", ">="]
 
 LABELS: tuple[Label, ...] = get_args(Label)
-LEVELS: tuple[str, ...] = get_args(Level)
 _FORM = re.compile(r'\s*(\w+)\s*(=~|!~|!=|>=|=)\s*(?:"([^"]*)"|([^"]*?))\s*', re.DOTALL)
 
 

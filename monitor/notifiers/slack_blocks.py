@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from monitor.alerts.render import concepts_line, heading, news_of, one_line, pieces, published_line, sources_line
-from monitor.models import Alert, Level, Notification
+from monitor.models import LEVELS, Alert, Level, Notification
 from monitor.notifiers.templates import Render, Url
 
 Block = dict[str, Any]
@@ -32,7 +32,6 @@ _COLOURS: dict[Level, str] = {
     "critical": "#b00020",
 }
 _EMOJI: dict[Level, str] = {"info": "⚪", "low": "🟢", "medium": "🟡", "high": "🟠", "critical": "🔴"}
-_ORDER: tuple[Level, ...] = ("info", "low", "medium", "high", "critical")
 _GAP = "\u200b"  # of no width; a formatting mark counts as one only beside a gap, a space or punctuation
 _DISARMED = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"}  # looks alike, means nothing
@@ -116,7 +115,7 @@ def _cut_markup(text: str, most: int) -> str:
 def _heading(notification: Notification) -> str:
     if not notification.alerts:
         return disarmed(notification.text, _LONGEST_NOTICE)
-    level = max((alert.level for alert in notification.alerts), key=_ORDER.index)
+    level = max((alert.level for alert in notification.alerts), key=LEVELS.index)
     return f"{_EMOJI[level]} {disarmed(heading(notification), 200)}"
 
 
