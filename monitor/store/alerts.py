@@ -3,13 +3,14 @@
 An alert is kept for 30 days after it last grew, so that no edited entry raises it a second time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from monitor.alerts.growth import grown, step
 from monitor.feeds.identity import digest
 from monitor.models import Alert
 from monitor.store.redis import ALERTS, PREFIX, Store, translated
+from monitor.store.written import Written
 
 _KEPT = timedelta(days=30)
 _AT_ONCE = 500  # messages
@@ -37,9 +38,9 @@ def told_key(alert_id: str) -> str:
     return f"{PREFIX}told:{alert_id}"
 
 
-def known_by(member: Alert) -> str:
-    """What `add` knows a member of an alert again by."""
-    return digest(member.source, member.document)
+def added(members: Iterable[Alert], written: Written) -> list[str]:
+    """What `add` is given of members: by what it knows each again, and its JSON."""
+    return [part for each in members for part in (digest(each.source, each.document), written.as_json(each))]
 
 
 class AlertStore:

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from monitor.feeds.identity import digest
 from monitor.models import Alert
-from monitor.store.alerts import ADD, key_of, known_by
-from monitor.store.redis import ALERTS, ALIVE, PREFIX, Store, translated
+from monitor.store.alerts import ADD, added, key_of
+from monitor.store.redis import ALERTS, ALIVE, PREFIX, RELEASE, Store, translated
 from monitor.store.routes import LEDGER, LEDGER_KEPT, LedgerEntry
 
 _PAUSED = f"{PREFIX}paused"
@@ -35,7 +35,6 @@ end
 if ARGV[3] == '1' then redis.call('DEL', KEYS[1]) end
 return added
 """
-_GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +83,14 @@ class FeedStore:
         """
         keys = [_claim_key(url), _key(url), ALERTS, LEDGER, *(key_of(alert.id) for alert in alerts)]
         arguments = [self._name, state, int(done), len(entries)]
-        arguments += [part for alert in alerts for part in (known_by(alert), self._written.as_json(alert))]
+        arguments += added(alerts, self._written)
         arguments += [entry.model_dump_json() for entry in entries]
-        added = int(await self._client.eval(_WRITE, len(keys), *keys, *arguments))
-        return None if added < 0 else added
+        count = int(await self._client.eval(_WRITE, len(keys), *keys, *arguments))
+        return None if count < 0 else count
 
     @translated
     async def give_back(self, url: str) -> None:
-        await self._client.eval(_GIVE_BACK, 1, _claim_key(url), self._name)
+        await self._client.eval(RELEASE, 1, _claim_key(url), self._name)
 
     @translated
     async def states(self, urls: Sequence[str]) -> list[bytes]:

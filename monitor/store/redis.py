@@ -33,6 +33,8 @@ local kept = redis.call('SET', KEYS[1], '1', 'PX', ARGV[1], 'GET')
 local time = redis.call('TIME')
 return {kept and 1 or 0, tonumber(time[1]), tonumber(time[2])}
 """
+# Of what one process holds at a time by its name: whoever holds it no more lets nobody else's go.
+RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 # As one: a process that was only stopped may read on in between, and would lose what it is given with its name.
 _TAKE_OVER = """
 local taken = {}

@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from monitor.models import Alert
-from monitor.store.alerts import ADD, key_of, known_by
+from monitor.store.alerts import ADD, added, key_of
 from monitor.store.redis import ALERTS, PREFIX, Store, translated
 
 _TROUBLES = f"{PREFIX}troubles"
@@ -52,5 +52,5 @@ class TroubleStore:
         """Note how a trouble stands now and publish alerts, as one; False where another process was faster."""
         keys = [_TROUBLES, ALERTS, *(key_of(alert.id) for alert in alerts)]
         arguments = [name, *(each.model_dump_json() if each else "" for each in (before, after))]
-        arguments += [part for alert in alerts for part in (known_by(alert), self._written.as_json(alert))]
+        arguments += added(alerts, self._written)
         return bool(await self._client.eval(_CHANGE, len(keys), *keys, *arguments))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from monitor.errors import InputError, Problem
-from monitor.store.redis import PREFIX, Store, translated
+from monitor.store.redis import PREFIX, RELEASE, Store, translated
 
 Migration = Callable[[Store], Awaitable[None]]
 
@@ -36,7 +36,6 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2])
 return 1
 """
-_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 class State:
@@ -95,7 +94,7 @@ class State:
 
     @translated
     async def _unlock(self) -> None:
-        await self._client.eval(_UNLOCK, 1, _LOCK, self._store.name)
+        await self._client.eval(RELEASE, 1, _LOCK, self._store.name)
 
 
 def _newer(version: int, latest: int) -> Problem:
