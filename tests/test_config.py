@@ -251,6 +251,22 @@ inhibit_rules:
     assert loaded.inhibit_rules[0].lasting == timedelta(hours=6)
 
 
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [("500MB", 500_000_000), ("1.5 gb", 1_500_000_000), ("500000000", 500_000_000), ('"2000000"', 2_000_000)],
+)
+def test_a_size_has_a_unit_or_is_a_number_of_bytes(tmp_path: Path, written: str, size: int) -> None:
+    loaded = load(tmp_path, f"archive: {{dir: a, max_size: {written}}}")
+    assert loaded.archive
+    assert loaded.archive.max_size == size
+
+
+@pytest.mark.parametrize("written", ["-1", "5e8", "1.5", "500M", "5 000 000", "true", "", "\u0665"])
+def test_what_is_no_size(tmp_path: Path, written: str) -> None:
+    [said] = problems(tmp_path, f'archive: {{dir: a, max_size: "{written}"}}')
+    assert f'max_size: "{written}" is no size; write a number and a unit, such as 500MB or 10GB' in said
+
+
 ROUTE_MISTAKES = [
     ("route: {routes: [{receiver: b}]}", '1:19: route: no receiver is called "b"; known: console'),
     (

@@ -29,11 +29,14 @@ def parse_duration(value: Any) -> timedelta:
 
 
 def _parse_size(value: Any) -> int:
-    """Read `500MB` or `10GB` as bytes; raises ValueError."""
-    found = _SIZE.fullmatch(str(value).strip())
-    if not isinstance(value, int) and not found:
+    """Read `500MB`, `10GB`, or a plain number of bytes; raises ValueError."""
+    text = str(value).strip()
+    if re.fullmatch(r"[0-9]{1,18}", text):
+        return int(text)
+    found = _SIZE.fullmatch(text)
+    if not found:
         raise ValueError(f'"{value}" is no size; write a number and a unit, such as 500MB or 10GB')
-    return int(float(found[1]) * _BYTES[found[2].lower()]) if found else int(value)
+    return int(float(found[1]) * _BYTES[found[2].lower()])
 
 
 def _parse_network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
