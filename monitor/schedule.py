@@ -19,7 +19,7 @@ from monitor.supervise import Troubles, end
 log = logging.getLogger(__name__)
 
 _NET = IntervalTrigger(days=1, timezone=UTC)  # each poll sets its job's next time; this is for one that did not
-_STORE_IN_TROUBLE = timedelta(seconds=5)
+_STORE_IN_TROUBLE = timedelta(seconds=2)  # polls go on within five of its end
 _LATE = timedelta(seconds=10)  # of a poll that begins
 _JUMP = timedelta(seconds=20)  # of the clock, which is no drift any more
 

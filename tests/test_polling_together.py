@@ -193,6 +193,25 @@ async def test_no_poll_begins_once_the_schedule_stops(turns: int) -> None:
     assert running == set()
 
 
+async def test_polls_go_on_soon_after_the_store_was_in_trouble() -> None:
+    """Sooner than five seconds after its end, with time to spare for the poll itself."""
+    tries: list[datetime] = []
+    polled = asyncio.Event()
+
+    async def poll(feed: FeedConfig) -> datetime:
+        tries.append(datetime.now(UTC))
+        if len(tries) == 1:
+            raise StoreError("Redis: gone")
+        polled.set()
+        return datetime.now(UTC) + timedelta(hours=1)
+
+    schedule = Schedule(poll, Troubles())
+    schedule.start([(FeedConfig(url="http://news.example/feed"), datetime.now(UTC))])
+    await asyncio.wait_for(polled.wait(), 3.5)
+    await schedule.stop(0.1)
+    assert tries[1] - tries[0] > SECOND, "and not at once: it may be in trouble for hours"
+
+
 def test_due_times_outlive_the_process(tmp_path: Path, site: Site) -> None:
     seldom, often = times_of(site, "/seldom"), times_of(site, "/often")
     feeds = [{"url": f"{site.url}/seldom", "every": "1h"}, {"url": f"{site.url}/often", "every": "1s"}]
