@@ -173,9 +173,10 @@ class Daemon:
                 rest = any([await stream.backlog(1) for stream in self._streams])
         except (StoreError, TimeoutError):
             rest = True
-        if rest:
+        if not await self._sign_off():
+            log.warning("stopped without an answer from Redis; what it holds is sent after the next start")
+        elif rest:
             log.warning("stopped before everything was delivered; the rest is sent after the next start")
-        await self._sign_off()
 
     async def _one_round(self) -> None:
         places = asyncio.Semaphore(_POLLS_AT_ONCE)
@@ -317,14 +318,16 @@ class Daemon:
             pass
         await asyncio.gather(*map(_exhaust, self._deliverers))
 
-    async def _sign_off(self) -> None:
+    async def _sign_off(self) -> bool:
+        """Leave nothing that others would wait for; where Redis does not answer they take it after our lease."""
         try:
             async with asyncio.timeout(_SIGNED_OFF_WITHIN):
                 for stream in self._streams:
                     await stream.sign_off()
                 await self._store.sign_off()
-        except (StoreError, TimeoutError) as error:
-            log.warning("could not sign off; what was begun here is taken up after the lease: %s", error)
+        except (StoreError, TimeoutError):
+            return False
+        return True
 
     async def _revive(self) -> None:
         if self._server:

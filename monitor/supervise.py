@@ -34,13 +34,16 @@ async def keep_going(
 ) -> None:
     """Call `step` again and again, to the end of the one during which `until` is set.
 
-    A StoreError is said, `revive` called, and the step tried again; so is any other error, with its traceback.
+    A StoreError is said, `revive` called, and the step tried again; so is any other error, with its traceback. Once
+    `until` is set it is not: nothing is tried again, and who ends it says what is left.
     """
     while not until.is_set():
         try:
             await step()
             continue
         except StoreError as error:
+            if until.is_set():
+                return
             troubles.say(error)
             await _revive(revive, troubles)
         except Exception:

@@ -160,3 +160,27 @@ def test_redis_is_paused_for_a_minute(tmp_path: Path, site: Site) -> None:
     assert recovered < 5
     assert len(received(site)) == SHEAVES * SHEAF
     assert 1 <= (tmp_path / "log").read_text().count(TROUBLE) <= 2, "a line a minute"
+
+
+@pytest.mark.parametrize("late", [0.0, 3.0], ids=["at once", "after a while"])
+def test_sigterm_while_redis_is_paused_ends_it_in_time(server: Redis, tmp_path: Path, site: Site, late: float) -> None:
+    """With the daemon's own patience with Redis, which is longer than a stop may take."""
+    config, log = prepare(tmp_path, site, server.url), tmp_path / "log"
+    process = live(config, log, Life(apart=0.02))
+    wait_until(lambda: len(keys(site)) > 100)
+    server.signal(signal.SIGSTOP)
+    resumed = time.monotonic() + late
+    wait_until(lambda: time.monotonic() >= resumed)
+    before = log.read_text()
+    took = stopped(process)
+    server.signal(signal.SIGCONT)
+    print(f"ended {took:.2f} s after SIGTERM")
+    assert took < 10
+    said = [line for line in log.read_text().removeprefix(before).splitlines() if not line.startswith("INFO")]
+    print(*said, sep="\n")
+    assert len(said) == 1, said
+    last = live(config, log)
+    wait_until(lambda: len(keys(site)) == SHEAVES * SHEAF, 30)
+    stopped(last)
+    twice = len(received(site)) - SHEAVES * SHEAF
+    assert twice <= 1, "at most what was in flight"
