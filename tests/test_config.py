@@ -234,7 +234,11 @@ route:
       group_interval: 1h
       mute_times: [night, free]
       mute_except: rule=quake
-      routes: [{digest: {schedule: 0 8 * * mon-fri, timezone: Asia/Seoul}, active_times: night, group_by: []}]
+      routes:
+        - digest: {schedule: 0 8 * * mon-fri, timezone: Asia/Seoul}
+          active_times: night
+          mute_times: free
+          group_by: []
 inhibit_rules:
   - {source_matchers: level>=high, target_matchers: [level=low], equal: [story, language], for: 6h}
 """,
@@ -267,6 +271,7 @@ def test_what_is_no_size(tmp_path: Path, written: str) -> None:
     assert f'max_size: "{written}" is no size; write a number and a unit, such as 500MB or 10GB' in said
 
 
+NIGHT = 'time_intervals: {night: {times: "22:00-07:00"}, eve: {times: "18:00-23:00"}}\n\n'
 ROUTE_MISTAKES = [
     ("route: {routes: [{receiver: b}]}", '1:19: route: no receiver is called "b"; known: console'),
     (
@@ -303,6 +308,22 @@ ROUTE_MISTAKES = [
     (
         "route: {digest: {schedule: 0 8 * * *, timezone: Asia/Soul}}",
         '"Asia/Soul" is no time zone of IANA; did you mean',
+    ),
+    (
+        f"{NIGHT}route: {{active_times: night, mute_times: [eve, night]}}",
+        "3:9: route: nothing would ever be sent: active_times night and mute_times eve, night leave no time",
+    ),
+    (
+        f"{NIGHT}route: {{mute_times: night, routes: [{{matchers: tag=b}}, {{matchers: tag=a, active_times: night}}]}}",
+        "3:74: route: nothing would ever be sent: active_times night and mute_times night leave no time",
+    ),
+    (
+        "time_intervals: {all: {}}\nroute: {mute_times: all}",
+        "2:9: route: nothing would ever be sent: mute_times all leave no time; change one",
+    ),
+    (
+        "time_intervals: {feb: {months: feb, days_of_month: 30}}\nroute: {active_times: feb}",
+        "2:9: route: nothing would ever be sent: active_times feb leave no time",
     ),
     ("route: {mutetimes: x}", '1:9: unknown key "mutetimes"; did you mean "mute_times"?'),
     ("time_intervals: {n: {times: 22-7}}", '1:22: times: "22-7" is no time of day; write its begin and end'),

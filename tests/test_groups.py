@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.alerts.groups import after, due, flush, hold, new_state, release, when
-from monitor.alerts.intervals import is_open
 from monitor.alerts.matchers import labels, meets
+from monitor.config.intervals import is_open
 from monitor.models import Alert
 from tests.routes import Clock, alert, at, tree
 

@@ -1,12 +1,13 @@
 """Times of the clock: what is in them, and when what is closed opens."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.alerts.intervals import is_open, opens, within
+from monitor.config.intervals import ever_open, is_open, opens, within
 from monitor.config.times import Digest, TimeInterval
 from tests.routes import at
 
@@ -80,6 +81,37 @@ def test_what_never_opens() -> None:
     assert opens(at("08:00"), (TimeInterval(),), ()) is None
     past = (TimeInterval.model_validate({"years": "2020:2025"}),)
     assert opens(at("08:00"), (), past) is None
+
+
+EVER_OPEN: list[tuple[list[dict[str, object]], list[dict[str, object]], bool]] = [
+    ([], [], True),
+    ([{}], [], False),
+    ([{"times": "00:00-24:00"}], [], False),
+    ([{"times": "00:00-23:59"}], [], True),
+    ([{"times": "07:00-22:00"}], [{"times": "08:00-21:00"}], False),
+    ([{"times": "07:00-22:00", "timezone": "Asia/Seoul"}], [{"times": "08:00-21:00"}], True),
+    ([{"weekdays": "mon:fri"}, {"weekdays": "sat:sun"}], [], False),
+    ([{"weekdays": "mon:fri"}], [{"times": "22:00-06:00", "weekdays": "friday"}], True),
+    ([], [{"months": "feb", "days_of_month": "30"}], False),
+    ([], [{"months": "feb", "days_of_month": "29"}], True),
+    ([{"years": "2000:2027"}], [{"months": "feb", "days_of_month": "29", "weekdays": "monday"}], True),
+    ([], [{"years": "2020"}], True),
+    ([], [{"years": "9999"}], True),
+    ([{"years": "2000:9999"}], [], False),
+    ([{"years": "2000:2040"}], [{"years": "2030:2040"}], False),
+    ([{"times": "00:00-02:00", "timezone": "Europe/Berlin"}, {"times": "03:00-24:00", "timezone": "Europe/Berlin"}],
+     [{"months": "march", "days_of_month": "25:31", "weekdays": "sunday", "timezone": "Europe/Berlin"}], False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mute", "active", "open_"), EVER_OPEN)
+def test_whether_any_time_is_ever_open(
+    mute: list[dict[str, object]], active: list[dict[str, object]], open_: bool
+) -> None:
+    spans = [[TimeInterval.model_validate(each) for each in which] for which in (mute, active)]
+    began = time.perf_counter()
+    assert ever_open(*spans) is open_
+    assert time.perf_counter() - began < 2, "a start does not wait for it"
 
 
 @pytest.mark.parametrize(

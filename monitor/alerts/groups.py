@@ -11,9 +11,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from monitor.alerts.intervals import is_open, opens
 from monitor.alerts.matchers import labels, meets
 from monitor.alerts.routing import Node, routes_of
+from monitor.config.intervals import is_open, opens
 from monitor.feeds.identity import digest
 from monitor.models import Alert, Notification
 from monitor.stories.join import WINDOW

@@ -230,7 +230,7 @@ def load(path: Path, options_of: OptionsOf, environ: Mapping[str, str] = os.envi
         problems += error.problems
         further: tuple[FeedConfig, ...] = ()
     else:
-        problems += [*repeated(config.feeds, document), *tree_problems(config.route, document)]
+        problems += [*repeated(config.feeds, document), *tree_problems(config.route, config.time_intervals, document)]
         further = listed(path.resolve().parent / config.feeds_file.expanduser(), config.feeds, problems)
         hide(secrets_in(FeedConfig, [feed.model_dump() for feed in further], options_of))
     problems += _receiver_problems(document, options_of)

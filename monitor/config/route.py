@@ -4,7 +4,7 @@ The keys are Prometheus Alertmanager's, with the defaults that news ask for.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from monitor.config.fields import ONE_OR_MANY, Duration, Names, Strict, parse_duration
+from monitor.config.intervals import ever_open
 from monitor.config.matchers import Label, Matchers
-from monitor.config.times import Digest
+from monitor.config.times import Digest, TimeInterval
 from monitor.errors import Problem
 from monitor.yamlfile import Document, Path_, suggest
 
@@ -134,15 +135,42 @@ def _written(route: Any, path: Path_) -> Iterator[tuple[Path_, dict[str, Any]]]:
             yield from _written(child, (*path, "routes", index))
 
 
-def tree_problems(root: RouteConfig, document: Document) -> list[Problem]:
-    """What is wrong with a tree as a tree: conditions of its root, and routes that no alert can reach."""
+Intervals = Mapping[str, Sequence[TimeInterval]]
+
+
+def tree_problems(root: RouteConfig, intervals: Intervals, document: Document) -> list[Problem]:
+    """What is wrong with a tree as a tree: conditions of its root, routes that no alert can reach, or none leaves."""
     path: Path_ = ("route",)
     problems = [
         document.problem((*path, key), f"the first route takes every alert; put {key} into one of its routes")
         for key in ("matchers", "continue")
         if (root.matchers if key == "matchers" else root.go_on)
     ]
-    return problems + list(_unreachable(root, path, document))
+    return [
+        *problems,
+        *_unreachable(root, path, document),
+        *_closed(root, path, ((), ()), intervals=intervals, document=document),
+    ]
+
+
+def _closed(
+    route: RouteConfig, path: Path_, around: tuple[Names, Names], *, intervals: Intervals, document: Document
+) -> Iterator[Problem]:
+    """Routes that say themselves, by their times, that nothing ever leaves them."""
+    keys = [key for key in ("mute_times", "active_times") if key in route.model_fields_set]
+    mute, active = (
+        getattr(route, key) if key in keys else names
+        for key, names in zip(("mute_times", "active_times"), around, strict=True)
+    )
+    if keys and {*mute, *active} <= set(intervals):
+        spans = [[span for name in names for span in intervals[name]] for names in (mute, active)]
+        if not ever_open(*spans):
+            said = {"active_times": active, "mute_times": mute}
+            times = " and ".join(f"{key} {', '.join(names)}" for key, names in said.items() if names)
+            message = f"route: nothing would ever be sent: {times} leave no time; change one"
+            yield document.problem((*path, keys[-1]), message)
+    for index, child in enumerate(route.routes):
+        yield from _closed(child, (*path, "routes", index), (mute, active), intervals=intervals, document=document)
 
 
 def _unreachable(route: RouteConfig, path: Path_, document: Document) -> Iterator[Problem]:

@@ -54,15 +54,17 @@ def is_open(moment: datetime, mute: Sequence[TimeInterval], active: Sequence[Tim
     return not active or any(within(moment, interval) for interval in active)
 
 
-def opens(moment: datetime, mute: Sequence[TimeInterval], active: Sequence[TimeInterval]) -> datetime | None:
-    """The first time from a moment on that is open, to the minute; None where a year has none."""
+def opens(
+    moment: datetime, mute: Sequence[TimeInterval], active: Sequence[TimeInterval], within_next: timedelta = _FURTHEST
+) -> datetime | None:
+    """The first time from a moment on that is open, to the minute; None where a year, or so long, has none."""
     if is_open(moment, mute, active):
         return moment
     # Clocks are changed at quarters of an hour, and differ by them: only so many minutes after one can a time begin.
     minutes = sorted({0, *(end % 15 for interval in (*mute, *active) for span in interval.times for end in span)})
     utc = moment.astimezone(UTC)
     start = utc.replace(minute=utc.minute // 15 * 15, second=0, microsecond=0)
-    for quarter in _quarters(start):
+    for quarter in _quarters(start, within_next):
         for minute in minutes:
             at = quarter + timedelta(minutes=minute)
             if at > moment and is_open(at, mute, active):
@@ -70,5 +72,29 @@ def opens(moment: datetime, mute: Sequence[TimeInterval], active: Sequence[TimeI
     return None
 
 
-def _quarters(start: datetime) -> Iterable[datetime]:
-    return (start + _QUARTER * count for count in range(_FURTHEST // _QUARTER))
+def ever_open(mute: Sequence[TimeInterval], active: Sequence[TimeInterval]) -> bool:
+    """Tell whether any time at all is open, be it long past or years ahead.
+
+    Days on which the same intervals begin, and on the days around them, by clocks that are as far ahead, are alike:
+    one of each kind is looked at.
+    """
+    spans, seen = (*mute, *active), set()
+    for first in sorted({2000, *(year for span in spans for ends in span.years for year in (ends[0], ends[1] + 1))}):
+        # After 28 years the calendar comes again; there is none after 9999.
+        start = datetime(min(first, 9972), 1, 1, tzinfo=UTC)
+        for day in (start + _DAY * count for count in range(28 * 365 + 6)):
+            kind = _kind(day, spans)
+            if kind not in seen and (at := opens(day, mute, active, _DAY)) and at < day + _DAY:
+                return True
+            seen.add(kind)
+    return False
+
+
+def _kind(day: datetime, spans: Sequence[TimeInterval]) -> tuple[object, ...]:
+    near = [day.date() + _DAY * shift for shift in (-2, -1, 0, 1)]
+    offsets = (moment.astimezone(span.timezone).utcoffset() for span in spans for moment in (day, day + _DAY))
+    return (*(_is_day(each, span) for each in near for span in spans), *offsets)
+
+
+def _quarters(start: datetime, within_next: timedelta) -> Iterable[datetime]:
+    return (start + _QUARTER * count for count in range(within_next // _QUARTER))
