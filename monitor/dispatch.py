@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from monitor import metrics
-from monitor.alerts.growth import grown, lacking, step
+from monitor.alerts.growth import grown, lacking, step, superfluous
 from monitor.alerts.plan import Plan, Suppressed, advance, audible, forget, node_of, nodes_for
 from monitor.alerts.routing import nodes_of, tree_of
 from monitor.config import Config
 from monitor.errors import StoreError
 from monitor.models import Alert
-from monitor.store.alerts import AlertStore
+from monitor.store.alerts import MOST, AlertStore
 from monitor.store.outbox import AlertStream, Delivery, Received
 from monitor.store.redis import Store
 from monitor.store.routes import LedgerEntry, RouteStore, Step
@@ -114,6 +114,8 @@ class Dispatcher:
             members = await self._kept.members(member.id, number) if number > 1 else [member]
             if step(members) == "waits":
                 waiting.append(Suppressed(grown(members), "below threshold", lacking(members)))
+                if len(members) >= MOST:
+                    await self._kept.thin(member.id, superfluous(members))
             else:
                 alerts.append(grown(members))
         return alerts, waiting

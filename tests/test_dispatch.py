@@ -237,6 +237,27 @@ def test_the_same_on_a_virtual_clock() -> None:
     assert played == ["23 12:00 a alert xx1", "23 23:00 b alert cx1", "24 07:00 a update xx3"]
 
 
+async def test_whatever_one_source_tells_another_still_confirms_it(office: Office) -> None:
+    """More than an alert keeps, again and again; what confirms it comes soon after the last of them alone."""
+    when = When(sources=2, within=timedelta(hours=1))
+    for batch in range(5):
+        told = [member("x", 300 * batch + number, when=when, sources=("Antara",)) for number in range(300)]
+        await office.publish(*told)
+        assert await office.sent() == []
+        assert await office.store.client.hlen("{monitor}:alert:x") <= 800
+        office.clock.time += timedelta(minutes=50)
+    await office.publish(member("x", 9_999, when=when, sources=("Yonhap",)))
+    [sent] = await office.sent()
+    assert sent.startswith("a alert xx")
+    alert = await AlertStore(office.store).get("x")
+    assert alert
+    assert (alert.documents[0], alert.documents[-1], alert.sources) == ("x.0", "x.9999", ("Antara", "Yonhap"))
+    await office.publish(*(member("x", 10_000 + number, when=when, sources=("Antara",)) for number in range(1_200)))
+    await office.sent()
+    assert await office.store.client.hlen("{monitor}:alert:x") == 1_000, "and it does not grow for ever"
+    assert await AlertStore(office.store).get("x")
+
+
 # As a user has it.
 
 

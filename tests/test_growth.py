@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from monitor.alerts.growth import grown, step
+from monitor.alerts.growth import corroborated, grown, step, superfluous
 from monitor.models import Alert, Snippet, When
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -65,3 +67,32 @@ def test_a_rule_may_ask_for_corroboration(
     when: When | None, told: list[tuple[str, str, float | None]], expected: list[str]
 ) -> None:
     assert steps(when, *told) == expected
+
+
+WHENS = [When(sources=3), When(languages=3), THREE, When(sources=2, languages=2, within=timedelta(minutes=30))]
+
+
+@given(
+    st.sampled_from(WHENS),
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from(["", "en", "ko", "id"]), st.integers(0, 60)), min_size=1
+    ),
+    st.integers(1, 9),
+)
+def test_thinned_out_while_it_waits_it_is_raised_by_the_same_member(
+    when: When, told: list[tuple[str, str, int]], every: int
+) -> None:
+    whole: list[Alert] = []
+    thinned: list[Alert] = []
+    minutes = 0
+    for number, (source, language, later) in enumerate(told):
+        minutes += later
+        for members in (whole, thinned):
+            members.append(member(source, language, minutes, when))
+        assert corroborated(thinned, when) is corroborated(whole, when)
+        if corroborated(whole, when):
+            break
+        if number % every == 0:
+            gone = superfluous(thinned)
+            thinned = [each for each in thinned if not any(each is one for one in gone)]
+            assert thinned[0].title == whole[0].title

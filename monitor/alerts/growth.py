@@ -49,6 +49,17 @@ def corroborated(members: Sequence[Alert], when: When | None) -> bool:
     return any(_enough(_within(members, start, when.within), when) for start in members)
 
 
+def superfluous(members: Sequence[Alert]) -> list[Alert]:
+    """The members of an alert that waits which no corroboration to come depends on.
+
+    That is all but the first, of which the alert is, and the last of each source and language: whatever time a rule
+    gives them, who comes next is nearest to those.
+    """
+    last = {(member.sources, member.languages): number for number, member in enumerate(members)}
+    kept = {0, *last.values()}
+    return [member for number, member in enumerate(members) if number not in kept]
+
+
 def lacking(members: Sequence[Alert]) -> str:
     """How far members are from what their rule asks for, in words."""
     alert, when = grown(members), members[0].when or When()

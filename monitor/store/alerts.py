@@ -5,6 +5,7 @@ An alert is kept for 30 days after it last grew, so that no edited entry raises 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from math import inf
 
 from monitor.alerts.growth import grown, step
 from monitor.feeds.identity import digest
@@ -13,18 +14,31 @@ from monitor.store.redis import ALERTS, PREFIX, Store, translated
 from monitor.store.written import Written
 
 _KEPT = timedelta(days=30)
+_GONE = ""  # among the members of an alert that was thinned out: how many more there were, less this one
 _AT_ONCE = 500  # messages
-_MOST = 500  # members of an alert; what comes after them is as well told
+MOST = 500  # members of an alert; what comes after them is as well told
 
 # For scripts: add a member to an alert and publish it, once, with its number from 1. Returns whether it was new.
+# Of alerts that may wait for corroboration there is room for as many again, until dispatch has thinned them out.
 ADD = f"""
+local function waits(body)
+  local when = cjson.decode(body).when
+  return when and when ~= cjson.null
+end
 local function add(stream, alert, member, body)
-  local number = redis.call('HLEN', alert) + 1
-  if number > {_MOST} or redis.call('HSETNX', alert, member, number .. ' ' .. body) == 0 then return 0 end
+  local count = redis.call('HLEN', alert)
+  if count >= {MOST} and (count >= {2 * MOST} or not waits(body)) then return 0 end
+  local number = count + 1 + (count > 0 and redis.call('HGET', alert, '{_GONE}') or 0)
+  if redis.call('HSETNX', alert, member, number .. ' ' .. body) == 0 then return 0 end
   redis.call('PEXPIRE', alert, {int(_KEPT.total_seconds() * 1000)})
   redis.call('XADD', stream, '*', 'alert', body, 'number', number)
   return 1
 end
+"""
+_THIN = f"""
+local known = redis.call('HEXISTS', KEYS[1], '{_GONE}')
+local gone = redis.call('HDEL', KEYS[1], unpack(ARGV))
+if gone > 0 then redis.call('HINCRBY', KEYS[1], '{_GONE}', gone - 1 + known) end
 """
 
 
@@ -38,9 +52,13 @@ def told_key(alert_id: str) -> str:
     return f"{PREFIX}told:{alert_id}"
 
 
+def _known_by(member: Alert) -> str:
+    return digest(member.source, member.document)
+
+
 def added(members: Iterable[Alert], written: Written) -> list[str]:
     """What `add` is given of members: by what it knows each again, and its JSON."""
-    return [part for each in members for part in (digest(each.source, each.document), written.as_json(each))]
+    return [part for each in members for part in (_known_by(each), written.as_json(each))]
 
 
 class AlertStore:
@@ -50,11 +68,18 @@ class AlertStore:
         self._client = store.client
 
     @translated
-    async def members(self, alert_id: str, upto: int = _MOST) -> Sequence[Alert]:
-        """The first members of an alert, in order; none where there is no such alert, or no more."""
-        kept = [value.split(" ", 1) for value in await self._client.hvals(key_of(alert_id))]
-        in_order = sorted((int(number), body) for number, body in kept)
-        return [Alert.model_validate_json(body) for _, body in in_order[:upto]]
+    async def members(self, alert_id: str, upto: float = inf) -> Sequence[Alert]:
+        """The members of an alert up to a number, in order; none where there is no such alert, or no more."""
+        kept = await self._client.hgetall(key_of(alert_id))
+        numbered = [value.split(" ", 1) for name, value in kept.items() if name != _GONE]
+        in_order = sorted((int(number), body) for number, body in numbered)
+        return [Alert.model_validate_json(body) for number, body in in_order if number <= upto]
+
+    @translated
+    async def thin(self, alert_id: str, members: Sequence[Alert]) -> None:
+        """Drop members of an alert; those that come later are numbered as if they were still there."""
+        if members:
+            await self._client.eval(_THIN, 1, key_of(alert_id), *map(_known_by, members))
 
     async def get(self, alert_id: str) -> Alert | None:
         """An alert as it has grown so far; None where there is none, no more, or none yet for lack of corroboration."""
