@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from monitor import expectation, fixtures
+from monitor.alerts.growth import step
 from monitor.errors import FetchError, InputError, Problem
 from monitor.fixtures import Fixture, FrontMatter
 from monitor.matching.matcher import Matcher
@@ -30,8 +31,9 @@ async def fetched(
 
 
 async def raised(fixture: Fixture, reader: Reader, matcher: Matcher) -> list[str]:
-    """The rules that a fixture raises, as `replay` would; raises InputError where it holds no article."""
-    return [alert.rule for article in await articles_of(fixture, reader) for alert in alerts_of(article, matcher)]
+    """The rules that a fixture raises by itself, as `replay` would; raises InputError where it holds no article."""
+    alerts = [alert for article in await articles_of(fixture, reader) for alert in alerts_of(article, matcher)]
+    return [alert.rule for alert in alerts if step([alert]) != "waits"]
 
 
 def keep(fixture: Fixture, folder: Path, expected: Sequence[str]) -> Path:

@@ -82,6 +82,15 @@ def test_what_was_missed_or_wrongly_raised_is_a_test_that_fails(
     assert difference in output
 
 
+def test_a_rule_that_waits_for_another_source_is_not_raised_by_one_page(config: Path, site: Site) -> None:
+    rules = "rules: [{id: missile, match: missile, when: {sources: 2}}, {id: launch, match: missile}]"
+    (config.parent / "rules.yaml").write_text(rules)
+    said = capture(config, f"{site.url}/2026/launch-1.html")
+    assert said.endswith(": raises launch, must raise launch\n")
+    status, output = replayed(config)
+    assert status == 0, output
+
+
 def test_an_alert_is_captured_by_its_id(config: Path, site: Site) -> None:
     items = [item("1", "Launch: <b>reported</b>", "Short.", f"{site.url}/2026/launch-1.html"), item("2", "A missile")]
     site.replies |= {"/feed": Reply(rss(*items)), "/hook": Reply()}
