@@ -93,7 +93,8 @@ async def running(
         adapt = _demo(config, stack) if config.demo else _as_it_is
         receivers, config = config.receivers, half_of(adapt(config), only)
         http = await stack.enter_async_context(Http(config.http))
-        notifiers = await _notifiers(config, http, stack)
+        notifiers = await stack.enter_async_context(Notifiers(http))
+        opened = await notifiers.open(config.receivers)
         store, server = _open_store(config, stack)
         troubles = Troubles()
         await wait_for_redis(store, patience, troubles.say)
@@ -122,7 +123,7 @@ async def running(
             compiled = matcher_of(fresh, before.pipeline.matcher)
             return Loaded(half_of(fresh, only), pipeline_of(fresh, compiled, store, before.pipeline))
 
-        parts: Any = {"notifiers": notifiers, "server": server, "troubles": troubles}
+        parts: Any = {"notifiers": notifiers, "opened": opened, "server": server, "troubles": troubles}
         daemon = Daemon(
             Loaded(config, pipeline), poller, store, reread=Reread(file, again), **parts, now=shared_now, only=only
         )
@@ -204,11 +205,9 @@ async def notify_once(config: Config, receiver: str) -> None:
     if receiver not in config.receivers:
         known = f"{suggest(receiver, config.receivers)}; known: {', '.join(config.receivers)}"
         raise InputError([Problem(receiver, f"no such receiver{known}")])
-    chosen = config.model_copy(update={"receivers": {receiver: config.receivers[receiver]}})
-    async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(Http(config.http))
-        notifiers = await _notifiers(chosen, http, stack)
-        await notifiers.open[receiver].send(trial(receiver, now()))
+    async with Http(config.http) as http, Notifiers(http) as notifiers:
+        opened = await notifiers.open({receiver: config.receivers[receiver]})
+        await opened[receiver].send(trial(receiver, now()))
 
 
 async def examine(config: Config, say: Callable[[doctor.Finding], None]) -> None:
@@ -231,14 +230,6 @@ async def examine(config: Config, say: Callable[[doctor.Finding], None]) -> None
 def _archive(config: Config) -> Archive | None:
     kept = config.archive
     return Archive(kept.dir, kept.keep, kept.max_size) if kept else None
-
-
-async def _notifiers(config: Config, http: Http, stack: AsyncExitStack) -> Notifiers:
-    """The notifier of each receiver; those that keep something open are closed with the stack."""
-    made = await stack.enter_async_context(Notifiers(http))
-    for name, receiver in config.receivers.items():
-        await made.enter(name, made.make(name, receiver))
-    return made
 
 
 def _demo(config: Config, stack: AsyncExitStack) -> Callable[[Config], Config]:

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from monitor.archive import keep_written
 from monitor.config import FeedConfig
 from monitor.delivery import Deliverer
 from monitor.dispatch import Dispatcher
-from monitor.errors import StoreError
+from monitor.errors import InputError, Problem, StoreError
 from monitor.models import Only
 from monitor.notifiers import Notifier
 from monitor.notifiers.opened import Notifiers
@@ -44,15 +43,6 @@ _RECEIVERS_LOOKED_AT = 10.0  # seconds between two looks
 _STUCK_AFTER = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Delivering:
-    """A receiver's deliverer at work, until `over` is set."""
-
-    deliverer: Deliverer
-    task: asyncio.Task[None]
-    over: asyncio.Event
-
-
 class Daemon:
     """A running monitor; `app` builds it and takes it down again."""
 
@@ -64,6 +54,7 @@ class Daemon:
         *,
         reread: Reread,
         notifiers: Notifiers,
+        opened: Mapping[str, Notifier],
         server: EmbeddedServer | None,
         troubles: Troubles,
         now: Callable[[], datetime],
@@ -74,23 +65,18 @@ class Daemon:
         self._poller = poller
         self._store = store
         self._notifiers = notifiers
-        outboxes = {name: Outbox(store, name) for name in notifiers.open}
         self._dispatcher = Dispatcher(store, config, now)
-        self._deliverers = [
-            Deliverer(name, outboxes[name], notifier, now=now, policy=RetryPolicy())
-            for name, notifier in notifiers.open.items()
-        ]
-        self._delivering: dict[str, _Delivering] = {}
-        self._outboxes = outboxes
-        self._receivers = ReceiverWatch(
-            store, config, streaks=lambda: {each.receiver: each.streak for each in self._deliverers}, now=now
-        )
-        self._delivers = only != "poll"
-        self._streams: list[Stream] = [self._dispatcher.alerts, *outboxes.values()] if self._delivers else []
         self._server = server
         self._troubles = troubles
         self._now = now
+        # Those of receivers that are gone stay: they may have sent what Redis has not been told of yet.
+        self._deliverers = {name: self._deliverer(name, notifier) for name, notifier in opened.items()}
+        self._receivers = ReceiverWatch(
+            store, config, streaks=lambda: {each.receiver: each.streak for each in self._at_work}, now=now
+        )
+        self._delivers = only != "poll"
         self._ending = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
         self.schedule = Schedule(self._poll, self._troubles)
         self.ready = False  # feeds are scheduled
 
@@ -101,9 +87,8 @@ class Daemon:
         except StoreError as error:
             self._troubles.say(error)
         await self._tell([])  # what was read at the start is all right
-        loops = [asyncio.create_task(loop) for loop in (*self._upkeep(), *self._dispatching())]
-        for deliverer in self._deliverers:
-            self._deliver_by(deliverer)
+        delivering = map(self._delivering, self._deliverers.values())
+        self._begin(*self._upkeep(), *self._dispatching(), *delivering)
         self.schedule.start(await self._first_polls(self.config.feeds))
         self.ready = True
         notify("READY=1", f"STATUS=polling {len(self.config.feeds)} feeds")
@@ -115,13 +100,13 @@ class Daemon:
         watchdog.cancel()
         await end([reloading], 0)
         await self.schedule.stop(_POLLS_END_WITHIN)
-        await self._wind_up(loops)
+        await self._wind_up()
 
     def stuck(self) -> str:
         """What should have made progress long ago, nothing where all is well."""
         latest = time.monotonic() - _STUCK_AFTER
         beats = {"dispatch": self._dispatcher.beat} if self._delivers else {}
-        beats |= {f"delivery to {each.receiver}": each.beat for each in self._deliverers}
+        beats |= {f"delivery to {each.receiver}": each.beat for each in self._at_work}
         late = [name for name, beat in beats.items() if beat < latest]
         if self.ready and self.schedule.late(self._now() - self._store.ahead).total_seconds() > _STUCK_AFTER:
             late.append("polling")
@@ -145,7 +130,8 @@ class Daemon:
 
         Returns how many deliveries wait for another attempt.
         """
-        upkeep, work = [*map(asyncio.create_task, self._upkeep())], asyncio.create_task(self._one_round())
+        self._begin(*self._upkeep())
+        work = asyncio.create_task(self._one_round())
         halt = asyncio.create_task(stop.wait())
         await asyncio.wait([work, halt], return_when=asyncio.FIRST_COMPLETED)
         if halt.done():
@@ -153,20 +139,17 @@ class Daemon:
         else:
             halt.cancel()
             await work
-        await self._wind_up(upkeep)
-        return sum([await outbox.waiting() for outbox in self._outboxes.values()])
+        await self._wind_up()
+        return sum([await each.outbox.waiting() for each in self._at_work])
 
-    async def _wind_up(self, loops: list[asyncio.Task[None]]) -> None:
+    async def _wind_up(self) -> None:
         """Let the loops end, deliver what there is, and sign off; nothing that is being sent is cut short."""
         self._ending.set()
-        for delivering in self._delivering.values():
-            delivering.over.set()
-            loops.append(delivering.task)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for deliverer in self._deliverers:
+        for deliverer in self._deliverers.values():
             loop.call_later(_SENDS_BEGIN_WITHIN, deliverer.halt)
-        await end(loops, _SENDS_END_WITHIN)
+        await end(self._loops, _SENDS_END_WITHIN)
         try:
             async with asyncio.timeout_at(began + _SENDS_END_WITHIN):
                 await self._drain()
@@ -204,37 +187,50 @@ class Daemon:
     def _dispatching(self) -> list[Coroutine[Any, Any, None]]:
         return [self._loop(self._dispatcher.step, "dispatch")] if self._delivers else []
 
-    def _deliver_by(self, deliverer: Deliverer) -> None:
-        name, over = deliverer.receiver, asyncio.Event()
-        loop = self._loop(deliverer.step, f"delivery to {name}", over)
-        self._delivering[name] = _Delivering(deliverer, asyncio.create_task(loop), over)
+    def _delivering(self, deliverer: Deliverer) -> Coroutine[Any, Any, None]:
+        return self._loop(deliverer.step, f"delivery to {deliverer.receiver}")
+
+    def _begin(self, *loops: Coroutine[Any, Any, None]) -> None:
+        self._loops += map(asyncio.create_task, loops)
+
+    def _deliverer(self, name: str, notifier: Notifier) -> Deliverer:
+        return Deliverer(name, Outbox(self._store, name), notifier, now=self._now, policy=RetryPolicy())
+
+    @property
+    def _at_work(self) -> list[Deliverer]:
+        return [each for each in self._deliverers.values() if not each.rests]
+
+    @property
+    def _streams(self) -> list[Stream]:
+        """What this process takes messages from."""
+        return [self._dispatcher.alerts, *(each.outbox for each in self._at_work)] if self._delivers else []
 
     # Exchanging, while all goes on.
 
     async def exchange(self, loaded: Loaded) -> None:
         """Put a configuration and its rules into effect; raises InputError before anything is, and nothing later."""
         before, config = self.config, loaded.config
-        changed = [name for name in before.receivers if config.receivers.get(name) != before.receivers[name]]
-        made = {
-            name: self._notifiers.make(name, receiver)
-            for name, receiver in config.receivers.items()
-            if before.receivers.get(name) != receiver
-        }
+        differs = {n: each for n, each in config.receivers.items() if before.receivers.get(n) != each}
+        opened = await self._notifiers.open(differs)
+        if self._ending.is_set():
+            raise InputError([Problem("configuration", "monitor is stopping; it reads everything at its next start")])
         self.config = config
         self._poller.exchange(loaded.pipeline, config.poll)
         self._dispatcher.exchange(config)
         self._receivers.config = config
+        left = self._exchange_receivers(opened)
         known = {feed.url for feed in before.feeds}
         added = await self._first_polls([feed for feed in config.feeds if feed.url not in known])
         self.schedule.exchange(config.feeds, added)
-        await asyncio.gather(*map(self._leave, changed))
-        for name, notifier in made.items():
-            await self._begin(name, notifier)
         try:
             if self._delivers:
                 await say_forgotten(self._store, config.receivers)
         except StoreError as error:
             self._troubles.say(error)
+        for deliverer, notifier in left:
+            if self._notifiers.keeps(notifier):
+                await deliverer.sent_by_another()
+                await self._notifiers.close([notifier])
 
     async def _tell(self, problems: list[str]) -> None:
         """Raise an alert when the files that are read begin to be wrong, and when they are right again.
@@ -258,30 +254,14 @@ class Daemon:
         except StoreError as error:
             self._troubles.say(error)
 
-    async def _leave(self, name: str) -> None:
-        """Let a receiver's notifier end what it sends; what waits for the receiver is kept."""
-        delivering = self._delivering.pop(name, None)
-        if delivering is None:
-            return  # it could not be opened
-        delivering.over.set()
-        delivering.deliverer.halt()
-        await asyncio.wait([delivering.task])
-        self._deliverers.remove(delivering.deliverer)
-        outbox = self._outboxes.pop(name)
-        self._streams.remove(outbox)
-        try:
-            await outbox.sign_off()
-            await self._notifiers.leave(name)
-        except StoreError as error:
-            self._troubles.say(error)
-
-    async def _begin(self, name: str, notifier: Notifier) -> None:
-        await self._notifiers.enter(name, notifier)
-        outbox = self._outboxes[name] = Outbox(self._store, name)
-        self._streams.append(outbox)
-        deliverer = Deliverer(name, outbox, notifier, now=self._now, policy=RetryPolicy())
-        self._deliverers.append(deliverer)
-        self._deliver_by(deliverer)
+    def _exchange_receivers(self, opened: Mapping[str, Notifier]) -> list[tuple[Deliverer, Notifier]]:
+        """Deliver by these, and to receivers that are gone no more; returns whose notifiers have to be closed."""
+        for name in opened.keys() - self._deliverers.keys():
+            self._deliverers[name] = self._deliverer(name, opened[name])
+            self._begin(self._delivering(self._deliverers[name]))
+        changed = [self._deliverers[name] for name in opened.keys() | (self._deliverers.keys() - self.config.receivers)]
+        left = [(each, each.exchange(opened.get(each.receiver))) for each in changed]
+        return [(each, notifier) for each, notifier in left if notifier and notifier is not opened.get(each.receiver)]
 
     def _upkeep(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside polling and delivering."""
@@ -290,10 +270,8 @@ class Daemon:
         watch = self._loop(self._watch_receivers, "the watch over receivers")
         return [self._loop(self._show_life, "the lease"), watch, *kept]
 
-    def _loop(
-        self, step: Callable[[], Awaitable[object]], name: str, until: asyncio.Event | None = None
-    ) -> Coroutine[Any, Any, None]:
-        return keep_going(step, name, until=until or self._ending, troubles=self._troubles, revive=self._revive)
+    def _loop(self, step: Callable[[], Awaitable[object]], name: str) -> Coroutine[Any, Any, None]:
+        return keep_going(step, name, until=self._ending, troubles=self._troubles, revive=self._revive)
 
     async def _show_life(self) -> None:
         """Renew our lease, and take over from those whose lease has ended."""
@@ -308,7 +286,7 @@ class Daemon:
             await asyncio.wait_for(self._ending.wait(), _RECEIVERS_LOOKED_AT)
 
     async def _take_over(self) -> None:
-        for stream in tuple(self._streams):  # receivers come and go
+        for stream in self._streams:
             await stream.take_over()
 
     async def _drain(self) -> None:
@@ -316,7 +294,7 @@ class Daemon:
         await self._take_over()
         while self._delivers and await self._dispatcher.step(None):
             pass
-        await asyncio.gather(*map(_exhaust, self._deliverers))
+        await asyncio.gather(*map(_exhaust, self._deliverers.values()))
 
     async def _sign_off(self) -> bool:
         """Leave nothing that others would wait for; where Redis does not answer they take it after our lease."""

@@ -35,27 +35,44 @@ class Deliverer:
         self,
         receiver: str,
         outbox: Outbox,
-        notifier: Notifier,
+        notifier: Notifier | None,
         *,
         now: Callable[[], datetime],
         policy: RetryPolicy,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.receiver = receiver
-        self._outbox = outbox
-        self._notifier = notifier
+        self.outbox = outbox
         self._now = now
         self._sleep = sleep
         self._policy = policy
         self._sent: list[Sending] = []  # and not settled yet
-        self._circuit = Circuit()
-        self.streak = Streak()
-        self._pace = timedelta(seconds=getattr(notifier, "pace", 0.0))
+        self._sending = asyncio.Lock()
+        self._notifier: Notifier | None = None
+        self.exchange(notifier)
         self._next = datetime.min.replace(tzinfo=UTC)  # when the pace allows another message
         self.beat = time.monotonic()  # the last progress, or when the next is to come if that is later
         self._look_again = self._next  # for what is to be tried again
         self._chance = random.Random()  # noqa: S311 - jitter is no secret
         self._halted = False
+
+    def exchange(self, notifier: Notifier | None) -> Notifier | None:
+        """Send by this notifier from the next message on, or nothing where there is none; returns the one before."""
+        left, self._notifier = self._notifier, notifier
+        self._pace = timedelta(seconds=getattr(notifier, "pace", 0.0))
+        self._circuit = Circuit()
+        self.streak = Streak()
+        return left
+
+    @property
+    def rests(self) -> bool:
+        """Whether its receiver is gone: then it settles what it has sent, and touches nothing else."""
+        return self._notifier is None
+
+    async def sent_by_another(self) -> None:
+        """Wait for the end of what is being sent by the notifier before the last exchange."""
+        async with self._sending:
+            pass
 
     def halt(self) -> None:
         """Begin to send nothing more; what is being sent comes to its end."""
@@ -66,16 +83,19 @@ class Deliverer:
         self.beat = time.monotonic()
         try:
             await self._settle()  # what could not be settled when Redis was down
+            if self.rests:
+                await asyncio.sleep((block or timedelta()).total_seconds())
+                return 0
             if self._now() >= self._look_again:
-                await self._outbox.bring_back(self._now())
+                await self.outbox.bring_back(self._now())
                 self._look_again = self._now() + _LOOK_AGAIN
             if rest := self._circuit.wait(self._now()):
                 await asyncio.sleep(min(rest, block or timedelta()).total_seconds())
                 return 0
-            delivered = 0 if self._halted else await self._deliver_all(await self._outbox.receive(_BATCH, block))
+            delivered = 0 if self._halted else await self._deliver_all(await self.outbox.receive(_BATCH, block))
             await self._settle()
         except BaseException as error:
-            self._outbox.again()
+            self.outbox.again()
             if not isinstance(error, StoreError):
                 await self._settle()
             raise
@@ -84,20 +104,22 @@ class Deliverer:
     async def _deliver_all(self, received: Sequence[Received]) -> int:
         """Deliver in order, until halted, the receiver is to be spared or our lease has ended; returns how many."""
         for number, message in enumerate(received):
-            if self._halted or self._circuit.wait(self._now()) or not self._outbox.ours():
-                self._outbox.again()
-                return number
-            await self._deliver(message)
+            async with self._sending:
+                notifier = None if self._halted or self._circuit.wait(self._now()) else self._notifier
+                if notifier is None or not self.outbox.ours():
+                    self.outbox.again()
+                    return number
+                await self._deliver(message, notifier)
         return len(received)
 
-    async def _deliver(self, message: Received) -> None:
+    async def _deliver(self, message: Received, notifier: Notifier) -> None:
         try:
-            delivery = self._outbox.delivery_of(message)
+            delivery = self.outbox.delivery_of(message)
         except ValidationError as error:
             metrics.DELIVERIES.labels(self.receiver, "dead").inc()
-            await self._outbox.bury(message, message.body, f"cannot be read: {error}")
+            await self.outbox.bury(message, message.body, f"cannot be read: {error}")
             return
-        begun = await self._outbox.begin(message)
+        begun = await self.outbox.begin(message)
         if begun < 0:
             return
         if begun > _DEATHS:
@@ -105,10 +127,10 @@ class Deliverer:
             return
         attempt = delivery.attempts + 1
         began = time.monotonic()
-        failure, receipt = await self._send(delivery.notification)
+        failure, receipt = await self._send(delivery.notification, notifier)
         self._circuit = self._circuit.after(failure, self._now())
         self.streak = self.streak.after(failure, self._now())
-        if failure and self._outbox.ours():
+        if failure and self.outbox.ours():
             await self._settle_failure(message, delivery.model_copy(update={"attempts": attempt}), failure)
         elif not failure:
             metrics.delivered(delivery.notification, self._now())
@@ -120,14 +142,14 @@ class Deliverer:
     async def _settle(self) -> None:
         """Settle what was sent; what cannot be for lack of Redis is kept, and settled before anything else is sent."""
         if sent := tuple(self._sent):
-            await self._outbox.sent(sent)
+            await self.outbox.sent(sent)
             del self._sent[: len(sent)]
 
-    async def _send(self, notification: Notification) -> tuple[Exception | None, str | None]:
+    async def _send(self, notification: Notification, notifier: Notifier) -> tuple[Exception | None, str | None]:
         """Send at the receiver's pace; returns what went wrong, if anything did, and the receipt."""
         if notification.kind != "alert":
             await self._settle()  # the receipt may be that of the message before
-            known = await self._outbox.receipts([alert.id for alert in notification.alerts])
+            known = await self.outbox.receipts([alert.id for alert in notification.alerts])
             notification = notification.model_copy(update={"receipts": known})
         wait = min(max(self._next - self._now(), timedelta()), self._pace).total_seconds()  # the clock may be set back
         self.beat = time.monotonic() + wait
@@ -136,7 +158,7 @@ class Deliverer:
         self._next = self._now() + self._pace
         try:
             async with asyncio.timeout(_SEND_DEADLINE):
-                return None, await self._notifier.send(notification)
+                return None, await notifier.send(notification)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; none of it may stop delivery
             return _worded(error), None
 
@@ -152,12 +174,12 @@ class Deliverer:
                 *(self.receiver, key, delivery.attempts, str(error), wait),
             )
             metrics.DELIVERIES.labels(self.receiver, "retried").inc()
-            await self._outbox.later(message, delivery, verdict.at, str(error))
+            await self.outbox.later(message, delivery, verdict.at, str(error))
 
     async def _bury(self, message: Received, delivery: Delivery, reason: str) -> None:
         log.error("delivery given up receiver=%s key=%s reason=%r", self.receiver, delivery.notification.key, reason)
         metrics.DELIVERIES.labels(self.receiver, "dead").inc()
-        await self._outbox.bury(message, delivery, reason)
+        await self.outbox.bury(message, delivery, reason)
 
 
 def _worded(error: Exception) -> Exception:
