@@ -1,6 +1,7 @@
 """What users write is read again while the daemon runs: all of it takes effect, or nothing."""
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
+from monitor.store.server import EmbeddedServer
 from tests.daemon import configure, daemon, monitor, received
 from tests.site import Reply, Request, Site, item, rss, wait_until
 from tests.test_sdnotify import Manager
@@ -182,6 +185,34 @@ def test_an_article_ends_with_the_rules_that_it_began_with(watch: Watch, site: S
     wait_until(lambda: watch.titles() == ["missile: Launch reported"])
     watch.publish(item("2", "Another missile"))
     wait_until(lambda: watch.titles()[1:] == ["new: Another missile"])
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["changed", "gone and back"])
+def test_what_was_sent_while_redis_is_down_is_not_sent_again_by_a_changed_receiver(
+    gone: bool, tmp_path: Path, site: Site
+) -> None:
+    sending, server = threading.Event(), EmbeddedServer(tmp_path / "redis")
+    site.replies |= {"/feed": Reply(rss()), "/hook": Reply(wait=lambda: (sending.wait(20), None)[1]), "/other": Reply()}
+    hook, other = (
+        {"type": "webhook", "url": f"{site.url}/{name}", "headers": {"X": "7"}} for name in ("hook", "other")
+    )
+    with server, redis.Redis.from_url(server.url) as client:
+        file = configure(tmp_path, site, redis={"url": server.url, "lease": "30s"})
+        pid = client.info("server")["process_id"]
+        with daemon(file, log=tmp_path / "log") as process:
+            watch = Watch(tmp_path, site, process)
+            watch.publish(item("1", "A missile"))
+            wait_until(lambda: site.asked("/hook"))
+            os.kill(pid, signal.SIGKILL)
+            sending.set()
+            wait_until(lambda: "nothing is lost, trying again" in watch.log)
+            if gone:
+                watch.reloaded(lambda: watch.change(receivers={"other": other}))
+            watch.reloaded(lambda: watch.change(receivers={"hook": hook}))
+            server.ensure()
+            watch.publish(item("2", "Another missile"))
+            wait_until(lambda: "missile: Another missile" in watch.titles(), 20)
+            assert watch.titles() == ["missile: A missile", "missile: Another missile"]
 
 
 @pytest.mark.slow
