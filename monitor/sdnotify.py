@@ -18,14 +18,14 @@ def notify(*lines: str, environ: Mapping[str, str] = os.environ) -> bool:
     address = environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        # Whoever does not read his socket must not stop us.
-        sender.settimeout(1)
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            # Whoever does not read his socket must not stop us.
+            sender.settimeout(1)
             sender.sendto("\n".join(lines).encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
-        except OSError as error:
-            log.warning("NOTIFY_SOCKET %s: %s", address, error)
-            return False
+    except OSError as error:
+        log.warning("NOTIFY_SOCKET %s: %s", address, error)
+        return False
     return True
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -62,6 +63,16 @@ def test_lines_reach_the_socket(address: str) -> None:
     assert notify("READY=1", "STATUS=well", environ=manager.environ)
     assert manager.listen() == ["READY=1", "STATUS=well"]
     manager.socket.close()
+
+
+def test_without_a_file_descriptor_nothing_is_said_and_nothing_breaks(manager: Manager) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        assert not notify("READY=1", environ=manager.environ)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert notify("READY=1", environ=manager.environ)
 
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nobody/listens"}])
