@@ -118,14 +118,22 @@ async def running(
         await store.sign_of_life()  # before any feed is claimed
         log.info("running feeds=%d rules=%d receivers=%s", *Loaded(config, pipeline).counts)
 
-        def again(before: Loaded) -> Loaded:
-            fresh = adapt(_checked(load_config(file, options_of), only) if file else given)
+        def written() -> Config:
+            return adapt(_checked(load_config(file, options_of), only) if file else given)
+
+        def again(fresh: Config, before: Loaded) -> Loaded:
             compiled = matcher_of(fresh, before.pipeline.matcher)
             return Loaded(half_of(fresh, only), pipeline_of(fresh, compiled, store, before.pipeline))
 
         parts: Any = {"notifiers": notifiers, "opened": opened, "server": server, "troubles": troubles}
         daemon = Daemon(
-            Loaded(config, pipeline), poller, store, reread=Reread(file, again), **parts, now=shared_now, only=only
+            Loaded(config, pipeline),
+            poller,
+            store,
+            reread=Reread(file, written, again),
+            **parts,
+            now=shared_now,
+            only=only,
         )
         condition.watch(daemon, store)
         yield daemon

@@ -47,13 +47,14 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """How to read again: `read` makes of what is in effect what the files say now, or raises MonitorError.
+    """How to read again: first the configuration, then what it leads to; both raise MonitorError.
 
-    `file` is the configuration's, None where it came from none.
+    `file` is the configuration's, None where it came from none. `rules` is given what is in effect, too.
     """
 
     file: Path | None
-    read: Callable[[Loaded], Loaded]
+    config: Callable[[], Config]
+    rules: Callable[[Config, Loaded], Loaded]
 
 
 class Reload:
@@ -78,6 +79,8 @@ class Reload:
         self._exchange = exchange
         self._on_outcome = on_outcome
         self._one_at_a_time = asyncio.Lock()
+        # It says where rules are to be mended, though with those it may not be in effect.
+        self._written = loaded.config
         self._stamp = self._look()
         # It reports everything that happens in a folder.
         logging.getLogger("watchfiles").setLevel(logging.WARNING)
@@ -117,7 +120,7 @@ class Reload:
             await self.reload()
 
     async def _until_changed(self) -> None:
-        watched = await asyncio.to_thread(folders, self._reread.file, self.loaded.config)
+        watched = await asyncio.to_thread(folders, self._reread.file, self._written)
         changes = awatch(
             *watched, watch_filter=None, step=_QUIET, rust_timeout=_LOOK_ANYWAY, yield_on_timeout=True,
             recursive=False, ignore_permission_denied=True,
@@ -131,13 +134,14 @@ class Reload:
         return await asyncio.to_thread(self._look) != self._stamp
 
     def _look(self) -> Stamp:
-        return stamp(self._reread.file, self.loaded.config)
+        return self._named() | stamp(_rule_files(self._written))
+
+    def _named(self) -> Stamp:
+        return stamp(_named(self._reread.file, self._written))
 
     async def _reload(self) -> list[str]:
-        # Taken first: what is written while we read is read again.
-        self._stamp = await asyncio.to_thread(self._look)
         try:
-            loaded = self._within_bounds(await asyncio.to_thread(self._reread.read, self.loaded))
+            loaded = self._within_bounds(await asyncio.to_thread(self._read))
             await self._exchange(loaded)
         except MonitorError as error:
             problems = str(error).splitlines()
@@ -151,6 +155,13 @@ class Reload:
         self.loaded = loaded
         log.info("reloaded feeds=%d rules=%d receivers=%s", *loaded.counts)
         return []
+
+    def _read(self) -> Loaded:
+        # Looked at first: what is written while we read is read again.
+        self._stamp, named = self._look(), self._named()
+        self._written = config = self._reread.config()
+        self._stamp = named | stamp(_rule_files(config))
+        return self._reread.rules(config, self.loaded)
 
     def _within_bounds(self, loaded: Loaded) -> Loaded:
         """What was read, but with the settings as they are that cannot change."""
@@ -169,10 +180,10 @@ def kept(before: Config, after: Config) -> list[str]:
     ]
 
 
-def stamp(file: Path | None, config: Config) -> Stamp:
+def stamp(paths: Iterable[Path]) -> Stamp:
     """What tells that a file was written, replaced, added or removed: of each its path, time, size and inode."""
     found = set()
-    for path in (*_named(file, config), *_rule_files(config)):
+    for path in paths:
         try:
             status = path.stat()
         except OSError:
@@ -199,7 +210,7 @@ def _rule_files(config: Config) -> Iterable[Path]:
     for path in config.rules:
         try:
             yield from files_of(path)
-        except InputError:
+        except (InputError, OSError):
             continue
 
 

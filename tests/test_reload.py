@@ -89,6 +89,17 @@ def test_a_broken_rule_changes_nothing_and_is_said_until_it_is_mended(watch: Wat
     assert ended == "monitor-health: configuration: read again, all is well"
 
 
+def test_rules_that_are_broken_where_they_moved_to_are_mended_there(watch: Watch) -> None:
+    moved = watch.folder / "moved"
+    moved.mkdir()
+    (moved / "rules.yaml").write_text("rules: [{id: missile, match: missile, levle: high}]")
+    watch.reloaded(lambda: watch.change(rules=["moved"]), "not reloaded; what was in effect goes on")
+    watch.reloaded(lambda: (moved / "rules.yaml").write_text("rules: [{id: moved, match: missile}]"))
+    watch.publish(item("1", "A missile"))
+    wait_until(lambda: "moved: A missile" in watch.titles())
+    assert watch.log.count(" reloaded feeds=") == 1, "the files of another folder are no change of files"
+
+
 def test_a_broken_receiver_or_feed_changes_nothing_either(watch: Watch) -> None:
     hook = {"type": "webhook", "url": f"{watch.site.url}/other", "secret": "short"}
     failed = "not reloaded; what was in effect goes on"
