@@ -52,7 +52,7 @@ class Deliverer:
         self.exchange(notifier)
         self._next = datetime.min.replace(tzinfo=UTC)  # when the pace allows another message
         self.beat = time.monotonic()  # the last progress, or when the next is to come if that is later
-        self._look_again = self._next  # for what is to be tried again
+        self._looked = self._next  # for what is to be tried again
         self._chance = random.Random()  # noqa: S311 - jitter is no secret
         self._halted = False
 
@@ -86,9 +86,9 @@ class Deliverer:
             if self.rests:
                 await asyncio.sleep((block or timedelta()).total_seconds())
                 return 0
-            if self._now() >= self._look_again:
+            if abs(self._now() - self._looked) >= _LOOK_AGAIN:  # the clock may be set back
                 await self.outbox.bring_back(self._now())
-                self._look_again = self._now() + _LOOK_AGAIN
+                self._looked = self._now()
             if rest := self._circuit.wait(self._now()):
                 await asyncio.sleep(min(rest, block or timedelta()).total_seconds())
                 return 0

@@ -106,6 +106,18 @@ async def test_an_outage_costs_few_attempts_and_nothing_is_lost(counter: Counter
     assert not await DeadLetters(counter.store).all()
 
 
+async def test_a_clock_that_is_set_back_delays_no_further_attempt(counter: Counter) -> None:
+    deliverer, counter.desk.trouble = counter.deliverer(), down
+    await counter.deliver(deliverer)
+    counter.clock.time -= timedelta(hours=1)
+    await counter.put(told(1))
+    await counter.deliver(deliverer)
+    counter.desk.trouble = lambda _: None
+    counter.clock.time += timedelta(seconds=10)
+    await counter.deliver(deliverer)
+    assert len(counter.desk.sent) == 1
+
+
 async def test_a_receiver_that_says_when_is_left_alone_until_then(counter: Counter) -> None:
     await counter.put(told(1), told(2))
     deliverer = counter.deliverer()
