@@ -24,6 +24,7 @@ from monitor.matching.matcher import Matcher
 from monitor.notifiers import Notifier
 from monitor.secrecy import without_secrets
 from monitor.store.redis import Store
+from monitor.store.version import LATEST, State
 
 log = logging.getLogger(__name__)
 
@@ -98,9 +99,18 @@ async def _within(seconds: float, what: str, check: Awaitable[Iterable[Finding]]
 _REMEDIES = {"redis": "start it, or set redis.url and state_dir aright"}
 
 
-async def _facts(means: Means) -> tuple[Mapping[str, Any], datetime]:
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What Redis says of itself, the version of what monitor keeps there, and the time of this machine then."""
+
+    said: Mapping[str, Any]
+    state: int
+    at: datetime
+
+
+async def _facts(means: Means) -> _Facts:
     store = await means.store()
-    return await store.facts(), means.now()
+    return _Facts(await store.facts(), await State(store).version(), means.now())
 
 
 async def _rules(means: Means) -> list[Finding]:
@@ -108,9 +118,19 @@ async def _rules(means: Means) -> list[Finding]:
     return [Finding("ok", "rules", f"{len(matcher.rules)} rules, no mistakes")]
 
 
-async def _redis(facts: Awaitable[tuple[Mapping[str, Any], datetime]]) -> list[Finding]:
-    said, _ = await asyncio.shield(facts)
-    return [version(said), policy(said), persistence(said)]
+async def _redis(facts: Awaitable[_Facts]) -> list[Finding]:
+    found = await asyncio.shield(facts)
+    return [version(found.said), policy(found.said), persistence(found.said), state(found.state)]
+
+
+def state(version: int) -> Finding:
+    """Whether this monitor knows the form of what Redis keeps; version 0 is none that was ever written."""
+    if version > LATEST:
+        remedy = "run the newer monitor again, or restore a backup from before the upgrade"
+        return Finding("fail", "redis state", f"version {version}; this monitor knows versions up to {LATEST}", remedy)
+    if 0 < version < LATEST:
+        return Finding("ok", "redis state", f"version {version}, which the next start brings to {LATEST}")
+    return Finding("ok", "redis state", f"version {version}" if version else "none yet")
 
 
 def version(facts: Mapping[str, Any]) -> Finding:
@@ -178,15 +198,15 @@ def resolved(hosts: int, troubles: Sequence[str]) -> Finding:
     return Finding("fail" if len(troubles) == hosts else "warn", "dns", detail, remedy)
 
 
-async def _clock(config: Config, means: Means, facts: Awaitable[tuple[Mapping[str, Any], datetime]]) -> list[Finding]:
+async def _clock(config: Config, means: Means, facts: Awaitable[_Facts]) -> list[Finding]:
     one_a_host = {urlsplit(feed.url).hostname: feed for feed in config.feeds}
     asked = list(one_a_host.values())[:_FEEDS_ASKED]
     found = [off for off in await asyncio.gather(*(_off(feed, means) for feed in asked)) if off is not None]
     if not found and config.redis.url:
         with suppress(MonitorError):
-            said, at = await asyncio.shield(facts)
-            if micros := int(said.get("server_time_usec", 0)):
-                found = [at - datetime.fromtimestamp(micros / 1e6, UTC)]
+            redis = await asyncio.shield(facts)
+            if micros := int(redis.said.get("server_time_usec", 0)):
+                found = [redis.at - datetime.fromtimestamp(micros / 1e6, UTC)]
     return [clock(found)]
 
 

@@ -96,7 +96,7 @@ def test_all_is_well(feed: Site, tmp_path: Path) -> None:
     assert {text.split()[0] for text in found.values()} == {"ok"}, found
     assert status == 0
     assert list(found) == [
-        "configuration", "rules", "redis version", "redis policy", "redis persistence", "dns", "clock",
+        "configuration", "rules", "redis version", "redis policy", "redis persistence", "redis state", "dns", "clock",
         "receiver mail", "receiver desk", "receiver hook", "receiver screen", "disk state_dir", "open files",
     ]  # fmt: skip
     assert found["receiver desk"] == "ok knows the bot watch of desk"

@@ -18,6 +18,7 @@ Migration = Callable[[Store], Awaitable[None]]
 # The n-th brings version n to n + 1. What was written before there were versions is version 1, as is nothing at all.
 MIGRATIONS: list[Migration] = []
 
+LATEST = len(MIGRATIONS) + 1  # of this monitor
 VERSION = f"{PREFIX}version"
 _LOCK = f"{PREFIX}migrating"
 _LOCKED_FOR = timedelta(seconds=10)
