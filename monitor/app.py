@@ -121,22 +121,21 @@ async def running(
         def written() -> Config:
             return adapt(_checked(load_config(file, options_of), only) if file else given)
 
-        def again(fresh: Config, before: Loaded) -> Loaded:
-            compiled = matcher_of(fresh, before.pipeline.matcher)
-            return Loaded(half_of(fresh, only), pipeline_of(fresh, compiled, store, before.pipeline))
-
         parts: Any = {"notifiers": notifiers, "opened": opened, "server": server, "troubles": troubles}
-        daemon = Daemon(
-            Loaded(config, pipeline),
-            poller,
-            store,
-            reread=Reread(file, written, again),
-            **parts,
-            now=shared_now,
-            only=only,
-        )
+        reread = Reread(file, written, _compile(store, only))
+        daemon = Daemon(Loaded(config, pipeline), poller, store, reread=reread, **parts, now=shared_now, only=only)
         condition.watch(daemon, store)
         yield daemon
+
+
+def _compile(store: Store, only: Only | None) -> Callable[[Config, Loaded], Loaded]:
+    """What makes, of a configuration and what was loaded before, what takes that one's place."""
+
+    def again(config: Config, before: Loaded) -> Loaded:
+        matcher = matcher_of(config, before.pipeline.matcher)
+        return Loaded(half_of(config, only), pipeline_of(config, matcher, store, before.pipeline))
+
+    return again
 
 
 def half_of(config: Config, only: Only | None) -> Config:
