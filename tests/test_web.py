@@ -115,6 +115,10 @@ def test_every_family_moves_when_it_should(tmp_path: Path, site: Site, asked: As
                 and seen["monitor_deliveries_total{dead,gone}"] == 2
                 and seen["monitor_deliveries_total{retried,down}"] >= 2
                 and seen["monitor_outbox_age_seconds{down}"] > 0
+                # Redis is told of what became of a message, and asked for it, after that is counted.
+                and seen["monitor_outbox_depth{hook}"] == 0
+                and seen["monitor_outbox_depth{down}"] == 2
+                and seen["monitor_dead_letters"] == 2
                 and seen["monitor_feeds{failing}"] == 1
             ),
         )
