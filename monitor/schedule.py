@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, EVENT_JOB_SUBMITTED, JobSubmissionEvent
+from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -15,6 +16,7 @@ from monitor import metrics
 from monitor.config import FeedConfig
 from monitor.errors import StoreError
 from monitor.supervise import Troubles, end
+from monitor.uptime import uptime
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class Schedule:
         self._poll = poll
         self._troubles = troubles
         self._running: set[asyncio.Task[datetime]] = set()
+        self._waiting: dict[str, float] = {}  # until when feeds wait, on the clock that nobody sets
         self._stopped = False
         # APScheduler drops a run that is a second late, unless told that late is better than never.
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -42,7 +45,7 @@ class Schedule:
     def start(self, feeds: Iterable[tuple[FeedConfig, datetime]]) -> None:
         """Begin; each feed comes with the time of its first poll."""
         for feed, first in feeds:
-            self._scheduler.add_job(self._run, _NET, [feed], id=feed.url, next_run_time=first)
+            self._add(feed, first)
         self._scheduler.start()
         self._clock = asyncio.create_task(self._watch_clock())
 
@@ -56,10 +59,19 @@ class Schedule:
             feed = wanted.get(job.id)
             if feed is None:
                 job.remove()
+                self._waiting.pop(job.id, None)
             elif feed != job.args[0]:
-                job.modify(args=[feed], next_run_time=datetime.now(UTC))
+                self._wait(job, datetime.now(UTC), args=[feed])
         for feed, first in added:
-            self._scheduler.add_job(self._run, _NET, [feed], id=feed.url, next_run_time=first, replace_existing=True)
+            self._add(feed, first)
+
+    def _add(self, feed: FeedConfig, first: datetime) -> None:
+        self._scheduler.add_job(self._run, _NET, [feed], id=feed.url, next_run_time=first, replace_existing=True)
+        self._waiting[feed.url] = _uptime_at(first)
+
+    def _wait(self, job: Job, due: datetime, **changes: list[FeedConfig]) -> None:
+        job.modify(next_run_time=due, **changes)
+        self._waiting[job.id] = _uptime_at(due)
 
     async def stop(self, patience: float) -> None:
         """Begin no more polls, and let those that run end; what has not after `patience` seconds is cancelled."""
@@ -72,6 +84,7 @@ class Schedule:
     async def _run(self, feed: FeedConfig) -> None:
         if self._stopped:
             return
+        self._waiting.pop(feed.url, None)
         # Shutting APScheduler down cancels its jobs: the poll is a task of ours, which it cannot reach.
         task = asyncio.ensure_future(self._next(feed))
         self._running.add(task)
@@ -84,7 +97,7 @@ class Schedule:
     def _next_run(self, feed: FeedConfig, due: datetime) -> None:
         if job := self._scheduler.get_job(feed.url):
             # One that was changed meanwhile was polled as it used to be.
-            job.modify(next_run_time=due if job.args[0] == feed else datetime.now(UTC))
+            self._wait(job, due if job.args[0] == feed else datetime.now(UTC))
 
     async def _next(self, feed: FeedConfig) -> datetime:
         try:
@@ -94,23 +107,20 @@ class Schedule:
             return datetime.now(UTC) + _STORE_IN_TROUBLE
 
     async def _watch_clock(self) -> None:
-        """Move all due times with the clock where it is set: else an hour back would be an hour without polls."""
+        """Say how far the clock was set, and let feeds wait as long as they would have: an hour back costs no hour."""
         while True:
             ahead = _clock_ahead()
             await asyncio.sleep(_JUMP.total_seconds() / 2)
             jump = _clock_ahead() - ahead
             if abs(jump) > _JUMP:
-                log.warning("the clock was set by %+.0f s; due times move with it", jump.total_seconds())
-                self.move(jump)
+                log.warning("the clock was set by %+.0f s; feeds are polled as if it were not", jump.total_seconds())
+                now = datetime.now(UTC)
+                for url, until in self._waiting.items():
+                    self._scheduler.modify_job(url, next_run_time=now + timedelta(seconds=until - _uptime_at(now)))
 
     def late(self, now: datetime) -> timedelta:
         """By how much the poll that should have begun first is late; nothing where none is."""
         return now - min((job.next_run_time for job in self._scheduler.get_jobs()), default=now)
-
-    def move(self, jump: timedelta) -> None:
-        """Let every poll come so much later, or earlier."""
-        for job in self._scheduler.get_jobs():
-            job.modify(next_run_time=job.next_run_time + jump)
 
 
 def _count(event: JobSubmissionEvent) -> None:
@@ -119,6 +129,11 @@ def _count(event: JobSubmissionEvent) -> None:
         metrics.MISFIRES.inc()
 
 
+def _uptime_at(moment: datetime) -> float:
+    """What the clock that nobody sets shows at a moment, as far as the one on the wall can say now."""
+    return uptime() + (moment - datetime.now(UTC)).total_seconds()
+
+
 def _clock_ahead() -> timedelta:
     """How far the clock on the wall is ahead of one that nobody sets."""
-    return timedelta(seconds=time.time() - time.monotonic())
+    return timedelta(seconds=time.time() - uptime())

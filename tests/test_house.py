@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import REPOSITORY
 
 ROWS = [
-    ["", "models", "errors", "secrecy", "logs"],
+    ["", "models", "errors", "secrecy", "logs", "uptime"],
     ["yamlfile", "regex", "config", "feedlist", "rules"],
     ["feeds", "articles", "matching", "alerts", "stories", "addresses"],
     ["http", "store", "notifiers", "workers", "archive", "fixtures", "expectation", "demo", "metrics"],

@@ -20,13 +20,13 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from monitor.errors import StoreError
 from monitor.store.written import Written
+from monitor.uptime import uptime
 
 PREFIX = "{monitor}:"
 ALERTS = f"{PREFIX}alerts"
 ALIVE = f"{PREFIX}alive:"  # and the name of a process: there as long as it shows life
 _SOCKET_TIMEOUT = 10.0  # seconds; blocking reads have to be shorter
 _CLOCKS_DIFFER = 0.25  # seconds; less than this is not worth a correction, and much of it a measuring error
-_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while a machine sleeps, and nobody sets it
 
 _LIVE = """
 local kept = redis.call('SET', KEYS[1], '1', 'PX', ARGV[1], 'GET')
@@ -133,13 +133,13 @@ class Store:
     @translated
     async def sign_of_life(self) -> None:
         """Renew our lease, and look at the clock."""
-        began, clock = time.clock_gettime(_UPTIME), time.time()
+        began, clock = uptime(), time.time()
         lease = int(self.lease.total_seconds() * 1000)
         kept, seconds, microseconds = await self.client.eval(_LIVE, 1, self._alive_key(self.name), lease)
         if not kept or began >= self._held_until:
             self._term += 1
         self._held_until = began + self.lease.total_seconds()
-        took = time.clock_gettime(_UPTIME) - began
+        took = uptime() - began
         ahead = seconds + microseconds / 1e6 - clock - took / 2
         if abs(ahead - self.ahead.total_seconds()) > _CLOCKS_DIFFER + took / 2:
             self.ahead = timedelta(seconds=ahead)
@@ -150,7 +150,7 @@ class Store:
 
         What was read under another one, as before this process was stopped for long, may be another's by now.
         """
-        return self._term if time.clock_gettime(_UPTIME) < self._held_until else None
+        return self._term if uptime() < self._held_until else None
 
     @translated
     async def sign_off(self) -> None:
