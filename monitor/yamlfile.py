@@ -46,7 +46,8 @@ class Document:
 
 def read(path: Path) -> Document:
     """Read a YAML file; raises InputError with every problem that keeps it from being read."""
-    name = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    below = path.is_relative_to(Path.cwd()) and Path.cwd() != Path("/")  # where services run; nobody works there
+    name = os.path.relpath(path) if below else str(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError([Problem(f"{name}:1:1", f"larger than {MAX_BYTES // 1_000_000} MB; split it")])
