@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import redis
+
+from monitor.store.redis import ALIVE
 from tests.site import Site
 
 
@@ -56,3 +59,10 @@ def configure(folder: Path, site: Site, **changes: Any) -> Path:
 def received(site: Site) -> list[dict[str, Any]]:
     """The alerts that the site's /hook has taken, in order."""
     return [alert for request in site.asked("/hook") for alert in json.loads(request.body)["alerts"]]
+
+
+def end_leases(url: str) -> None:
+    """Let the time pass until nobody holds anything more: all who did are dead."""
+    with redis.Redis.from_url(url) as client:
+        for name in client.scan_iter(f"{ALIVE}*"):
+            client.delete(name)

@@ -1,12 +1,10 @@
 """`monitor run` in a child process that has no feeds but publishes alerts, and may kill itself at its n-th step.
 
-Everything but polling is the daemon's own: its start, dispatch, delivery, signals and end. A child is forked from a
-process that has imported it all, so that hundreds of lives take seconds. In the place of each feed stands a sheaf of
-alerts that is published and marked as handled in one write, once, as a poll does it.
+Everything but polling is the daemon's own: its start, dispatch, delivery, signals and end. In the place of each feed
+stands a sheaf of alerts that is published and marked as handled in one write, once, as a poll does it.
 """
 
 import logging
-import multiprocessing
 import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,13 +21,11 @@ from monitor.store.feeds import FeedStore
 from monitor.store.redis import Stream
 from monitor.store.routes import RouteStore
 from tests.alerting import alert
-from tests.crashing import Steps
+from tests.crashing import CONTEXT, Steps
 
 SHEAF = 10  # alerts that one poll publishes
 _DONE = b"done"
 _MATCHER = Matcher([], Lexicon([]))
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.mortal"])
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Press:
 
 def live(file: Path, log: Path, life: Life = Press.life) -> ForkServerProcess:
     """Begin a life with the configuration `file`."""
-    process = _CONTEXT.Process(target=_live, args=(file, log, life), daemon=True)
+    process = CONTEXT.Process(target=_live, args=(file, log, life), daemon=True)
     process.start()
     return process
 

@@ -1,14 +1,14 @@
 """kill -9 between any two steps, then a start: every alert reaches its receiver, each under one key."""
 
 import random
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
 import redis
 
-from tests.daemon import configure, monitor, received
+from tests.crashing import run_once
+from tests.daemon import configure, end_leases, received
 from tests.site import Reply, Site, item, rss
 
 pytestmark = pytest.mark.slow  # each starts processes of its own
@@ -16,21 +16,15 @@ pytestmark = pytest.mark.slow  # each starts processes of its own
 ENTRIES = 3
 
 
-def run_until(step: int, config: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.crashing", str(config), str(step)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
 def prepare(tmp_path: Path, site: Site, redis_url: str) -> Path:
     items = [item(str(number), f"Missile number {number}", "NATO reacts.") for number in range(ENTRIES)]
     site.replies |= {"/feed": Reply(rss(*items)), "/hook": Reply()}
-    # A lease so short that the next start takes over at once; it only has to outlast the life-signs' pauses.
-    return configure(tmp_path, site, redis={"url": redis_url, "lease": "1s"})
+    return configure(tmp_path, site, redis={"url": redis_url})
 
 
 def assert_nothing_is_lost(config: Path, site: Site) -> None:
-    result = monitor("run", "--config", config, "--once")
-    assert result.returncode == 0, result.stderr
+    status, _ = run_once(config)
+    assert status == 0
     alerts = {(alert["rule"], alert["document"]) for alert in received(site)}
     assert alerts == {(rule, str(number)) for rule in ("missile", "nato") for number in range(ENTRIES)}
     keys = [request.headers["webhook-id"] for request in site.asked("/hook")]
@@ -44,16 +38,17 @@ def crash_at(steps: list[int], config: Path, site: Site, redis_url: str) -> None
         with redis.Redis.from_url(redis_url) as client:
             client.flushall()
         site.requests.clear()
-        reached += run_until(step, config).returncode == -9
+        reached += run_once(config, step)[0] == -signal.SIGKILL
+        end_leases(redis_url)
         assert_nothing_is_lost(config, site)
     # How many steps there are varies a little with the signs of life that the machine's pace lets in between.
     assert reached >= 0.75 * len(steps)
 
 
 def count_steps(config: Path) -> int:
-    result = run_until(0, config)
-    assert result.returncode == 0, result.stderr
-    return int(result.stdout)
+    status, steps = run_once(config)
+    assert status == 0
+    return steps
 
 
 def test_kill_at_a_few_steps(tmp_path: Path, site: Site, redis_url: str) -> None:

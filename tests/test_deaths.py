@@ -10,10 +10,8 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
-import redis
 
-from monitor.store.redis import ALIVE
-from tests.daemon import configure, received
+from tests.daemon import configure, end_leases, received
 from tests.mortal import SHEAF, Life, live
 from tests.site import Reply, Site, wait_until
 
@@ -36,13 +34,6 @@ def documents(site: Site) -> Counter[str]:
 
 def keys(site: Site) -> set[str]:
     return {request.headers["webhook-id"] for request in site.asked("/hook")}
-
-
-def end_leases(url: str) -> None:
-    """Let the time pass until nobody holds anything more: all who did are dead."""
-    with redis.Redis.from_url(url) as client:
-        for name in client.scan_iter(f"{ALIVE}*"):
-            client.delete(name)
 
 
 def ended(life: ForkServerProcess) -> int:
