@@ -99,6 +99,9 @@ def test_the_schema_knows_files() -> None:
         assert list(check.iter_errors(yaml.safe_load(wrong))), wrong
 
 
+LONG = "A" * 300  # than a file's name may be
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -112,6 +115,10 @@ def test_the_schema_knows_files() -> None:
         ("redis: {url: 'http://a:under-the-hill@h'}", f'url: "http://{HIDDEN}@h" is no Redis address'),
         ("redis: {url_file: any}", f'1:9: url: "{HIDDEN}" is no Redis address'),
         ("receivers: {a: {type: webhook, url: '${CRED}'}}", "1:32: the credential CRED: DIR/CRED is empty"),
+        (
+            f"receivers: {{a: {{type: webhook, url: '${{{LONG}}}'}}}}",
+            f"credential {LONG} cannot be read: File name too",
+        ),
         ("receivers: {a: {type: webhook, url: '${NONE}'}}", "1:32: the environment has no variable NONE; set it"),
     ],
 )

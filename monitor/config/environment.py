@@ -55,7 +55,10 @@ def substitute(value: Any, path: yamlfile.Path_, document: yamlfile.Document, en
 
 def _variable(name: str, environ: Mapping[str, str]) -> str:
     """What ${NAME} stands for; raises ValueError. A credential, or what is called like one, is shown nowhere."""
-    known, credential = environ.get(name), _credential(name, environ)
+    try:
+        known, credential = environ.get(name), _credential(name, environ)
+    except OSError as error:
+        raise ValueError(f"the credential {name} cannot be read: {error.strerror}") from None
     if known is None and credential is None:
         raise ValueError(f"the environment has no variable {name}; set it")
     try:
