@@ -10,10 +10,10 @@ run: $(VENV)/installed
 	@exec $(BIN)/monitor run --config deploy/demo.yaml
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 quick: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow"
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

@@ -76,7 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
-        self.wfile.write(reply.body)
+        with suppress(ConnectionError):  # who asked may have died or given up meanwhile
+            self.wfile.write(reply.body)
 
     do_GET = do_POST = _answer
 
