@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from monitor import metrics
-from monitor.alerts.build import own_alert
 from monitor.alerts.retry import RetryPolicy
 from monitor.archive import keep_written
 from monitor.config import FeedConfig
@@ -20,14 +19,13 @@ from monitor.models import Only
 from monitor.notifiers import Notifier
 from monitor.notifiers.opened import Notifiers
 from monitor.polling import Poller
-from monitor.receivers import ReceiverWatch
 from monitor.reload import Loaded, Reload, Reread
 from monitor.schedule import Schedule
 from monitor.sdnotify import notify, ping
+from monitor.selfwatch import SelfWatch
 from monitor.store.outbox import Outbox, forgotten
 from monitor.store.redis import Store, Stream
 from monitor.store.server import EmbeddedServer
-from monitor.store.troubles import Trouble, TroubleStore
 from monitor.supervise import Troubles, end, keep_going
 
 log = logging.getLogger(__name__)
@@ -38,7 +36,7 @@ _SENDS_BEGIN_WITHIN = 1.0
 _SENDS_END_WITHIN = 3.5
 _SIGNED_OFF_WITHIN = 0.5
 _POLLS_AT_ONCE = 20
-_RECEIVERS_LOOKED_AT = 10.0  # seconds between two looks
+_LOOKED_AT_ITSELF = 10.0  # seconds between two looks
 # Seconds without progress: longer than one message may take to be sent, and than a clock that was set is noticed in.
 _STUCK_AFTER = 120.0
 
@@ -61,7 +59,7 @@ class Daemon:
         only: Only | None = None,
     ) -> None:
         self.config = config = loaded.config
-        self.reloads = Reload(loaded, reread, exchange=self.exchange, on_outcome=self._tell)
+        self.reloads = Reload(loaded, reread, exchange=self.exchange, on_outcome=self._after_reading)
         self._poller = poller
         self._store = store
         self._notifiers = notifiers
@@ -71,7 +69,7 @@ class Daemon:
         self._now = now
         # Those of receivers that are gone stay: they may have sent what Redis has not been told of yet.
         self._deliverers = {name: self._deliverer(name, notifier) for name, notifier in opened.items()}
-        self._receivers = ReceiverWatch(
+        self._watch = SelfWatch(
             store, config, streaks=lambda: {each.receiver: each.streak for each in self._at_work}, now=now
         )
         self._delivers = only != "poll"
@@ -86,7 +84,7 @@ class Daemon:
             await self._take_over()  # before anybody waits for what is new
         except StoreError as error:
             self._troubles.say(error)
-        await self._tell([])  # what was read at the start is all right
+        await self._after_reading([])  # what was read at the start is all right
         delivering = map(self._delivering, self._deliverers.values())
         self._begin(*self._upkeep(), *self._dispatching(), *delivering)
         self.schedule.start(await self._first_polls(self.config.feeds))
@@ -217,7 +215,7 @@ class Daemon:
         self.config = config
         self._poller.exchange(loaded.pipeline, config.poll)
         self._dispatcher.exchange(config)
-        self._receivers.config = config
+        self._watch.config = config
         left = self._exchange_receivers(opened)
         known = {feed.url for feed in before.feeds}
         added = await self._first_polls([feed for feed in config.feeds if feed.url not in known])
@@ -232,25 +230,14 @@ class Daemon:
                 await deliverer.sent_by_another()
                 await self._notifiers.close([notifier])
 
-    async def _tell(self, problems: list[str]) -> None:
-        """Raise an alert when the files that are read begin to be wrong, and when they are right again.
-
-        Of the processes of one machine, which read the same files, one does.
-        """
-        name, now = f"configuration:{self._store.name.rsplit('.', 2)[0]}", self._now()
+    async def _after_reading(self, problems: list[str]) -> None:
+        """Count and tell that the files that are read are wrong, or right again."""
         if problems:
             metrics.not_loaded(len(problems))
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            text = f"configuration: changed files are wrong, what was in effect goes on: {problems[0]}{more}"
         else:
-            metrics.loaded(len(self.reloads.loaded.pipeline.matcher.rules), self.config.receivers, now)
-            text = "configuration: read again, all is well"
+            metrics.loaded(len(self.reloads.loaded.pipeline.matcher.rules), self.config.receivers, self._now())
         try:
-            troubles = TroubleStore(self._store)
-            before = (await troubles.all()).get(name)
-            if bool(problems) != bool(before):
-                after = Trouble(since=now, told=True) if problems else None
-                await troubles.change(name, before, after, [own_alert(name, text, ended=not problems, now=now)])
+            await self._watch.files_read(problems)
         except StoreError as error:
             self._troubles.say(error)
 
@@ -267,7 +254,7 @@ class Daemon:
         """What goes on beside polling and delivering."""
         archive = self._poller.archive
         kept = [keep_written(archive, self._ending, self._now)] if archive else []
-        watch = self._loop(self._watch_receivers, "the watch over receivers")
+        watch = self._loop(self._watch_itself, "the watch over monitor itself")
         return [self._loop(self._show_life, "the lease"), watch, *kept]
 
     def _loop(self, step: Callable[[], Awaitable[object]], name: str) -> Coroutine[Any, Any, None]:
@@ -280,10 +267,10 @@ class Daemon:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), self._store.lease.total_seconds() / 4)
 
-    async def _watch_receivers(self) -> None:
-        await self._receivers.step()
+    async def _watch_itself(self) -> None:
+        await self._watch.step()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), _RECEIVERS_LOOKED_AT)
+            await asyncio.wait_for(self._ending.wait(), _LOOKED_AT_ITSELF)
 
     async def _take_over(self) -> None:
         for stream in self._streams:

@@ -13,7 +13,7 @@ from monitor.feeds.health import Health, State, verdict
 from monitor.feeds.state import FeedState
 from monitor.metrics import Kept, Outboxed
 from monitor.models import Alert
-from monitor.receivers import failing
+from monitor.selfwatch import failing
 from monitor.store.alerts import AlertStore
 from monitor.store.dead import DeadLetters
 from monitor.store.feeds import FeedStore

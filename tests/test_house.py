@@ -28,7 +28,7 @@ ROWS = [
         "capture",
         "doctor",
         "status",
-        "receivers",
+        "selfwatch",
     ],
     ["daemon", "condition"],
     ["app"],

@@ -8,9 +8,11 @@ import redis
 
 from monitor.alerts.retry import Streak
 from monitor.config import Config, ReceiverConfig
-from monitor.errors import PermanentError
-from monitor.receivers import ReceiverWatch, judge, told_to
+from monitor.errors import PermanentError, StoreError
+from monitor.selfwatch import SelfWatch, judge, told_to
+from monitor.store.alerts import AlertStore
 from monitor.store.redis import Store
+from monitor.store.server import EmbeddedServer
 from monitor.store.troubles import Trouble
 from tests.daemon import configure, daemon, received
 from tests.polling import NOW, Clock
@@ -75,8 +77,8 @@ async def test_of_two_processes_one_tells_and_a_restart_changes_nothing(redis_ur
     names = {name: ReceiverConfig(type="console") for name in ("desk", "mail")}
     config, clock, streaks = Config(receivers=names), Clock(), {"desk": FAILED, "mail": Streak()}
 
-    def watch(store: Store) -> ReceiverWatch:
-        return ReceiverWatch(store, config, streaks=lambda: streaks, now=clock)
+    def watch(store: Store) -> SelfWatch:
+        return SelfWatch(store, config, streaks=lambda: streaks, now=clock)
 
     async with polling(redis_url, "one") as one, polling(redis_url, "two") as two:
         first, second = watch(one.store), watch(two.store)
@@ -93,6 +95,28 @@ async def test_of_two_processes_one_tells_and_a_restart_changes_nothing(redis_ur
             await second.step()
         said = [(each["title"], each["level"], each["rule"]) for each in await one.alerts()]
         assert said[1:] == [("receiver desk works again, after 55m", "info", "monitor-health")]
+
+
+async def test_what_is_wrong_with_files_is_told_once_redis_answers(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path) as server:
+        url = server.url
+    server.wait_until_stopped()
+    stores = [Store(url, f"host.{number}.abc", timedelta(seconds=30)) for number in range(2)]
+    watch, other = (SelfWatch(store, Config(), streaks=dict, now=Clock()) for store in stores)
+    with pytest.raises(StoreError):
+        await watch.files_read(["a.yaml:1:1: this", "a.yaml:2:1: that"])
+    with EmbeddedServer(tmp_path):
+        for each in (watch, other, watch):
+            await each.step()
+        await other.files_read([])
+        await watch.step()
+        said = [alert.title for alert in await AlertStore(stores[0]).latest(9)]
+        for store in stores:
+            await store.close()
+    assert said == [
+        "configuration: read again, all is well",
+        "configuration: changed files are wrong, what was in effect goes on: a.yaml:1:1: this (and 1 more)",
+    ]
 
 
 @pytest.mark.slow

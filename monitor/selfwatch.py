@@ -1,4 +1,6 @@
-"""Watches how receivers do, and tells the others of one that has been failing, once, and when it is over."""
+"""What `monitor` tells of itself: a receiver that has been failing, or changed files that are wrong; each once, and
+once when it is over.
+"""
 
 import logging
 from collections.abc import Callable, Collection, Mapping
@@ -47,20 +49,32 @@ def told_to(alert: Alert, name: str, config: Config, troubled: Collection[str]) 
     return alert.model_copy(update={"receivers": tuple(routed or well or [name])})
 
 
-class ReceiverWatch:
-    """One process's watch over the receivers that it delivers to; `streaks` is how it got on with each."""
+class SelfWatch:
+    """One process's watch over monitor itself. `streaks` is how it got on with each receiver that it delivers to."""
 
     def __init__(
         self, store: Store, config: Config, *, streaks: Callable[[], Mapping[str, Streak]], now: Callable[[], datetime]
     ) -> None:
         self._troubles = TroubleStore(store)
+        # The processes of one machine read the same files: one of them tells.
+        self._files = f"configuration:{store.name.rsplit('.', 2)[0]}"
         self.config = config
+        self._untold: list[str] | None = None  # why changed files are not in effect
         self._streaks = streaks
         self._now = now
+
+    async def files_read(self, problems: list[str]) -> None:
+        """Tell what is wrong with changed files, now or with a later step; raises StoreError."""
+        self._untold = problems
+        await self.step()
 
     async def step(self) -> None:
         """Note and tell what has changed; raises StoreError."""
         now, known = self._now(), await self._troubles.all()
+        if (problems := self._untold) is not None:
+            await self._tell_of_files(problems, known.get(self._files))
+            if self._untold is problems:  # and was not read again meanwhile
+                self._untold = None
         troubled = failing(known)
         for name, streak in self._streaks().items():
             before = known.get(_RECEIVER + name)
@@ -70,6 +84,17 @@ class ReceiverWatch:
                 if await self._troubles.change(_RECEIVER + name, before, after, alerts):
                     for alert in alerts:
                         log.warning("monitor-health: %s", alert.title)
+
+    async def _tell_of_files(self, problems: list[str], before: Trouble | None) -> None:
+        if bool(problems) == bool(before):
+            return
+        now, text = self._now(), "configuration: read again, all is well"
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            text = f"configuration: changed files are wrong, what was in effect goes on: {problems[0]}{more}"
+        after = Trouble(since=now, told=True) if problems else None
+        alert = own_alert(self._files, text, ended=not problems, now=now)
+        await self._troubles.change(self._files, before, after, [alert])
 
     def _alerts(
         self, name: str, before: Trouble | None, after: Trouble | None, *, streak: Streak, troubled: Collection[str]
