@@ -10,10 +10,10 @@ run: $(VENV)/installed
 	@exec $(BIN)/monitor run --config deploy/demo.yaml
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --maxschedchunk 1
 
 quick: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 4 --maxschedchunk 1 -m "not slow"
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
