@@ -55,7 +55,10 @@ class FrontMatter(BaseModel):
     def _in_utc(cls, value: datetime | None) -> datetime | None:
         if value is None:
             return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        try:
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        except OverflowError:
+            raise ValueError("in UTC this is out of the calendar") from None
 
 
 class _Line(FrontMatter):
@@ -230,9 +233,11 @@ def _line_fixture(line: str | bytes, place: str, prefix: str, number: int) -> Fi
         raise InputError([Problem(f"{place}:{column}", f"not JSON: {getattr(error, 'msg', error)}")]) from None
     if not isinstance(value, dict):
         raise InputError([Problem(f"{place}:1", 'an object such as {"text": "..."} was expected')])
-    parsed = yamlfile.validate(_Line, yamlfile.Document(place), value)
+    whole = {key: _SURROGATES.sub("\ufffd", part) if isinstance(part, str) else part for key, part in value.items()}
+    places = dict.fromkeys([(), *((key,) for key in whole)], (number, 1))
+    document = yamlfile.Document(place.rpartition(":")[0], places=places)
+    parsed = yamlfile.validate(_Line, document, whole)
     if (parsed.text is None) == (parsed.html is None):
         raise InputError([Problem(f"{place}:1", 'either "text" or "html" was expected')])
     identity = number if parsed.id is None else parsed.id
-    text, html = (part if part is None else _SURROGATES.sub("\ufffd", part) for part in (parsed.text, parsed.html))
-    return Fixture(f"{prefix}{identity}", parsed, text=text, html=html, path=place)
+    return Fixture(f"{prefix}{identity}", parsed, text=parsed.text, html=parsed.html, path=place)

@@ -174,6 +174,8 @@ def test_an_earlier_run_can_be_expected(tmp_path: Path, rules: Path) -> None:
         ("a.txt", b"ok\n\xff", "a.txt:2:1: not UTF-8: invalid start byte"),
         ("a.jsonl", b'{"text": "x"}\n{"text": }', "a.jsonl:2:10: not JSON: Expecting value"),
         ("a.jsonl", b'{"title": "x"}', 'a.jsonl:1:1: either "text" or "html" was expected'),
+        ("a.jsonl", b'{"text": "x", "tags": 1}', "a.jsonl:1:1: tags: should be"),
+        ("a.jsonl", b'{"text": "x", "seen": "0001-01-01T00:00:00+14:00"}', "a.jsonl:1:1: seen: in UTC this is out of"),
         ("a.jsonl", b"[1]", 'a.jsonl:1:1: an object such as {"text": "..."} was expected'),
         ("a.xml", b"<html></html>", "a.xml: is a web page that links to no feed"),
         ("a.json", b"{", "a.json: is no JSON Feed"),
