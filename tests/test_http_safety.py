@@ -288,6 +288,19 @@ async def test_a_blocked_look_up_holds_nobody_up(http: Http) -> None:
     assert [str(address) for address in await lookups("blocked.example")] == ["127.0.0.2"]
 
 
+async def test_look_ups_go_on_once_there_are_threads_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    lookups = Lookups(lambda host: addresses_of("127.0.0.2"))
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", start)
+        for _ in range(100):  # more than there are places
+            with pytest.raises(OSError, match="can't start new thread"):
+                await lookups("news.example")
+    assert await lookups("news.example")
+
+
 def test_the_end_of_the_process_waits_for_no_look_up() -> None:
     program = (
         "import asyncio, threading\n"

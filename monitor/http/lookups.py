@@ -28,7 +28,12 @@ class Lookups:
         await self._places.acquire()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Address]] = loop.create_future()
-        threading.Thread(target=self._look_up, args=(host, loop, answer), name="look-up", daemon=True).start()
+        asking = threading.Thread(target=self._look_up, args=(host, loop, answer), name="look-up", daemon=True)
+        try:
+            asking.start()
+        except RuntimeError as error:  # the machine gives us no more threads for now
+            self._places.release()
+            raise OSError(0, str(error)) from None
         return await answer
 
     def _look_up(self, host: str, loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[list[Address]]") -> None:
