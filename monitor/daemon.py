@@ -26,6 +26,7 @@ from monitor.selfwatch import SelfWatch
 from monitor.store.outbox import Outbox, forgotten
 from monitor.store.redis import Store, Stream
 from monitor.store.server import EmbeddedServer
+from monitor.store.version import State
 from monitor.supervise import Troubles, end, keep_going
 
 log = logging.getLogger(__name__)
@@ -73,13 +74,19 @@ class Daemon:
             store, config, streaks=lambda: {each.receiver: each.streak for each in self._at_work}, now=now
         )
         self._delivers = only != "poll"
+        self._refused: InputError | None = None  # what a newer monitor has made of the state
+        self._stop = asyncio.Event()
         self._ending = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self.schedule = Schedule(self._poll, self._troubles)
         self.ready = False  # feeds are scheduled
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end."""
+        """Poll, dispatch and deliver until `stop` is set; then let what runs come to its end.
+
+        Raises InputError where a newer monitor has migrated what Redis keeps.
+        """
+        self._stop = stop
         try:
             await self._take_over()  # before anybody waits for what is new
         except StoreError as error:
@@ -99,6 +106,8 @@ class Daemon:
         await end([reloading], 0)
         await self.schedule.stop(_POLLS_END_WITHIN)
         await self._wind_up()
+        if self._refused:
+            raise self._refused
 
     def stuck(self) -> str:
         """What should have made progress long ago, nothing where all is well."""
@@ -263,6 +272,11 @@ class Daemon:
     async def _show_life(self) -> None:
         """Renew our lease, and take over from those whose lease has ended."""
         await self._store.sign_of_life()
+        try:
+            await State(self._store).known_version()
+        except InputError as error:
+            self._refused = error
+            self._stop.set()
         await self._take_over()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), self._store.lease.total_seconds() / 4)

@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from monitor.store.version import MIGRATIONS, VERSION
-from tests.daemon import configure, monitor, received
+from tests.daemon import configure, daemon, monitor, received
 from tests.migrating import BEGUN, NEW, OLD
-from tests.site import Reply, Site, item, rss
+from tests.site import Reply, Site, item, rss, wait_until
 
 LATEST = len(MIGRATIONS) + 1
 
@@ -32,6 +32,16 @@ def test_a_newer_state_is_refused(words: str, tmp_path: Path, site: Site, redis_
         )
         assert client.keys("*") == [VERSION.encode()], "nothing was touched"
     assert site.requests == []
+
+
+def test_a_running_daemon_ends_where_a_newer_one_has_migrated(tmp_path: Path, site: Site, redis_url: str) -> None:
+    log = tmp_path / "log"
+    with daemon(prepare(tmp_path, site, redis_url), log=log) as process:
+        wait_until(lambda: received(site))
+        with redis.Redis.from_url(redis_url) as client:
+            client.set(VERSION, LATEST + 1)
+        assert process.wait(10) == 2
+    assert f"redis: what it keeps is of version {LATEST + 1}, and" in log.read_text().splitlines()[-1]
 
 
 def test_a_state_without_version_is_taken_as_it_is(tmp_path: Path, site: Site, redis_url: str) -> None:

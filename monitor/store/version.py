@@ -49,14 +49,18 @@ class State:
 
     async def bring_up_to_date(self) -> None:
         """Migrate to the version of this monitor; raises InputError where the state is of a newer one, StoreError."""
-        latest = len(self._migrations) + 1
-        while (version := await self.version()) != latest:
-            if version > latest:
-                raise InputError([_newer(version, latest)])
+        while await self.known_version() <= len(self._migrations):
             if await self._lock():
                 await self._migrate()
             else:
                 await asyncio.sleep(_LOOK_AGAIN)
+
+    async def known_version(self) -> int:
+        """The version, 0 where none was ever written; raises InputError where this monitor does not know it."""
+        version, latest = await self.version(), len(self._migrations) + 1
+        if version > latest:
+            raise InputError([_newer(version, latest)])
+        return version
 
     @translated
     async def version(self) -> int:
