@@ -46,8 +46,10 @@ def _no_secret_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
-    with tempfile.TemporaryDirectory(prefix="monitor-test-") as folder, EmbeddedServer(Path(folder)) as server:
-        yield server
+    with tempfile.TemporaryDirectory(prefix="monitor-test-") as folder:
+        with EmbeddedServer(Path(folder)) as server:
+            yield server
+        server.wait_until_stopped()  # nothing can be removed while it runs
 
 
 @pytest.fixture
