@@ -2,11 +2,9 @@
 
 import asyncio
 import random
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 
@@ -15,13 +13,13 @@ from monitor.matching.concepts import Concepts
 from monitor.models import Article, Source
 from monitor.rules.lexicon import Lexicon, shipped
 from monitor.store.redis import PREFIX, Store
-from monitor.store.server import EmbeddedServer
 from monitor.store.stories import StoryStore
 from monitor.stories.copies import bands, signature, similarity
 from monitor.stories.join import NEAR_COPY
 from monitor.stories.sketch import Sketch, sketch
 from monitor.stories.story import Member, story_id, traces
 from tests.bench import median_ratio, report
+from tests.daemon import own_redis
 from tests.pages import news_pages
 from tests.test_copies import EDITS, LANGUAGES, dealt
 
@@ -118,7 +116,7 @@ end
 
 
 async def bench_look_up(lexicon: Lexicon) -> None:
-    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(Path(folder)) as server:
+    with own_redis() as server:
         store = Store(server.url, "bench", timedelta(seconds=30))
         await store.client.config_set("appendonly", "no")  # a million stories would fill the disk
         stories, press = StoryStore(store), Press(lexicon)

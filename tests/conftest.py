@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from monitor.store.server import EmbeddedServer
+from tests.daemon import own_redis
 from tests.site import Site, serving
 
 REPOSITORY = Path(__file__).parent.parent
@@ -46,10 +47,8 @@ def _no_secret_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
-    with tempfile.TemporaryDirectory(prefix="monitor-test-") as folder:
-        with EmbeddedServer(Path(folder)) as server:
-            yield server
-        server.wait_until_stopped()  # nothing can be removed while it runs
+    with own_redis() as server:
+        yield server
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import redis
 
 from monitor.store.redis import ALIVE
+from monitor.store.server import EmbeddedServer
 from tests.site import Site
 
 
@@ -66,3 +68,12 @@ def end_leases(url: str) -> None:
     with redis.Redis.from_url(url) as client:
         for name in client.scan_iter(f"{ALIVE}*"):
             client.delete(name)
+
+
+@contextmanager
+def own_redis() -> Iterator[EmbeddedServer]:
+    """A server in a folder of its own, both of which are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="monitor-test-") as folder:
+        with EmbeddedServer(Path(folder)) as server:
+            yield server
+        server.wait_until_stopped()  # nothing can be removed while it runs
