@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from monitor import metrics
 from monitor.alerts.growth import grown, lacking, step, superfluous
 from monitor.alerts.plan import Plan, Suppressed, advance, audible, forget, node_of, nodes_for
-from monitor.alerts.routing import nodes_of, tree_of
+from monitor.alerts.routing import Node, nodes_of, tree_of
 from monitor.config import Config
 from monitor.errors import StoreError
 from monitor.models import Alert
@@ -35,6 +35,7 @@ class Dispatcher:
         self._silences = SilenceStore(store)
         self._now = now
         self._batch = _BATCH
+        self._looked: Node | None = None  # the routes by which all that waits was looked at
         self.exchange(config)
         self.beat = time.monotonic()  # the last progress
         self._trimmed: datetime | None = None
@@ -44,36 +45,42 @@ class Dispatcher:
         self._tree = tree_of(config)
         self._nodes = {node.id: node for node in nodes_of(self._tree)}
         self._inhibit = config.inhibit_rules
-        self._begun = False
 
     async def step(self, block: timedelta | None = timedelta(seconds=1)) -> int:
         """Dispatch what has come and what is due, waiting up to `block` for it; returns how much. Raises StoreError."""
         received: Sequence[Received] = ()
+        tree = self._tree
         self.beat = time.monotonic()
         try:
             late, wait = await self._due(block)
             received = await self.alerts.receive(self._batch, wait)
-            if not received and not late:
-                await self._trim()
-                return 0
-            plan = await self._plan(received, late)
-            if await self._routes.commit(received, _written(plan, self._now())):
-                metrics.suppressed(each.reason for each in plan.suppressed)
+            if received or late:
+                await self._decide(received, late, tree)
             else:
-                self.alerts.again()  # another process was faster somewhere: it is decided again
-            self._batch = _BATCH
+                self._looked = tree
+                await self._trim()
         except BaseException as error:
             self.alerts.again()
             if isinstance(error, Exception) and not isinstance(error, StoreError) and received:
+                self._looked = tree
                 return await self._without_poison(received)
             raise
         return len(received) + len(late)
 
+    async def _decide(self, received: Sequence[Received], late: Sequence[str], tree: Node) -> None:
+        """Decide and write what becomes of it; `tree` is by what `late` was chosen."""
+        plan = await self._plan(received, late)
+        if await self._routes.commit(received, _written(plan, self._now())):
+            metrics.suppressed(each.reason for each in plan.suppressed)
+            self._looked = tree
+        else:
+            self.alerts.again()  # another process was faster somewhere: it is decided again
+        self._batch = _BATCH
+
     async def _due(self, block: timedelta | None) -> tuple[list[str], timedelta | None]:
         """The routes that are due, at the first time all where something waits, and how long to wait for alerts."""
         now, due = self._now(), await self._routes.due()
-        late = [node for time, node in due if time <= now or not self._begun]
-        self._begun = True
+        late = [node for time, node in due if time <= now or self._looked is not self._tree]
         if late or not block:
             return late, None
         soonest = min((time - now for time, _ in due), default=block)

@@ -1,0 +1,40 @@
+"""Dispatch by several processes and over years: what one holds no other overwrites, and nothing stays for ever."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from monitor.errors import StoreError
+from monitor.store.redis import Store
+from tests.routes import config
+from tests.test_dispatch import NIGHT, Office, member
+
+AT_ONCE = "{route: {receiver: b}}"
+
+
+@pytest.fixture
+async def offices(redis_url: str) -> AsyncIterator[tuple[Office, Office]]:
+    stores = [Store(redis_url, name, timedelta(minutes=1)) for name in ("one", "two")]
+    first, second = (Office(store) for store in stores)
+    second.clock = first.clock
+    for office in (first, second):
+        office.restart(NIGHT)
+        await office.store.sign_of_life()
+        await office.dispatcher.alerts.take_over()
+    yield first, second
+    for store in stores:
+        await store.close()
+
+
+async def test_a_changed_route_is_looked_at_again_though_redis_failed_at_first(offices: tuple[Office, Office]) -> None:
+    office, _ = offices
+    office.clock.at("24 23:00")
+    await office.publish(member("x"))
+    assert await office.sent() == []
+    office.dispatcher.exchange(config(AT_ONCE))
+    await office.store.client.config_set("min-replicas-to-write", 1)
+    with pytest.raises(StoreError, match="NOREPLICAS"):
+        await office.dispatcher.step(None)
+    await office.store.client.config_set("min-replicas-to-write", 0)
+    assert await office.sent() == ["a alert xx1"]
