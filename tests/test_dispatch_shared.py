@@ -38,3 +38,19 @@ async def test_a_changed_route_is_looked_at_again_though_redis_failed_at_first(o
         await office.dispatcher.step(None)
     await office.store.client.config_set("min-replicas-to-write", 0)
     assert await office.sent() == ["a alert xx1"]
+
+
+async def test_a_route_that_was_forgotten_and_came_back_is_no_old_acquaintance(offices: tuple[Office, Office]) -> None:
+    first, second = offices
+    first.clock.at("24 23:00")
+    await first.publish(member("x"))
+    assert await first.sent() == []  # it waits for the morning, and `first` remembers so
+    second.dispatcher.exchange(config(AT_ONCE))
+    assert await second.sent() == ["a alert xx1"]
+    second.dispatcher.exchange(config(NIGHT))  # the change is taken back
+    await second.publish(member("y"))
+    assert await second.sent() == []
+    await first.publish(member("z"))
+    assert await first.sent() == []
+    first.clock.at("25 07:00")
+    assert sorted(await first.sent()) == ["a alert yx1", "a alert zx1"]

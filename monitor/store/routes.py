@@ -6,6 +6,7 @@ meanwhile: whatever was decided is decided again then.
 What a route has sent of each alert stands apart from its state, which so stays as small as what waits there.
 """
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -49,8 +50,8 @@ if messages > 0 then redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 9, at - 1
 for i = 1, states do
   local node, version, state, due = take(), take(), take(), take()
   if state == '' then redis.call('DEL', KEYS[4 + i])
-  elseif due == '' then redis.call('SET', KEYS[4 + i], (version + 1) .. ' ' .. state, 'PX', {_FORGOTTEN_AFTER})
-  else redis.call('SET', KEYS[4 + i], (version + 1) .. ' ' .. state) end
+  elseif due == '' then redis.call('SET', KEYS[4 + i], state, 'PX', {_FORGOTTEN_AFTER})
+  else redis.call('SET', KEYS[4 + i], state) end
   if due == '' then redis.call('ZREM', KEYS[2], node) else redis.call('ZADD', KEYS[2], due, node) end
 end
 for i = 1, deliveries do redis.call('XADD', KEYS[4 + states + i], '*', 'delivery', take()) end
@@ -158,10 +159,11 @@ class RouteStore:
         sent = {key: each for node, (state, _) in step.states.items() for key, each in self._new(node, state)}
         keys = [_DUE, LEDGER, _SOURCES, *(_STATE + node for node in states)]
         keys += [outbox_key(delivery.notification.receiver) for delivery in step.deliveries]
+        versions = {node: _next(self._known[node].version) for node in states}
         sizes = [messages, states, step.deliveries, step.entries, step.sources, sent]
         arguments = [*(str(len(each)) for each in sizes), self._name, *(message.id for message in messages)]
         for node, state in states.items():
-            body = state.model_dump_json() if state else ""
+            body = f"{versions[node]} {state.model_dump_json()}" if state else ""
             arguments += [node, str(self._known[node].version), body, _score(step.states[node][1])]
         arguments += [self._written.as_json(delivery) for delivery in step.deliveries]
         arguments += [entry.model_dump_json() for entry in step.entries]
@@ -170,9 +172,9 @@ class RouteStore:
         arguments += [each.model_dump_json() for each in sent.values()]
         done = await self._alerts.settle(_COMMIT, [*keys, *sent], arguments)
         for node, state in states.items():
-            before = self._known.pop(node)
+            del self._known[node]
             if done:
-                self._known[node] = Kept(before.version + 1 if state else 0, state)
+                self._known[node] = Kept(versions[node], state) if state else Kept()
         return done
 
     def _new(self, node: str, state: RouteState | None) -> Iterator[tuple[str, Sent]]:
@@ -182,6 +184,14 @@ class RouteStore:
         for alert, sent in state.sent.items() if state else ():
             if before.get(alert) != sent:
                 yield _sent_key(node, alert), sent
+
+
+def _next(version: int) -> int:
+    """The version after this one. The first is random: a state that was forgotten comes back as none that it was.
+
+    Releases before this one reckon with it in Lua, which writes whole numbers of up to 14 digits.
+    """
+    return version + 1 if version else 1 + secrets.randbits(46)
 
 
 def _sent_key(node: str, alert: str) -> str:
