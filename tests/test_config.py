@@ -126,6 +126,11 @@ http: {timeout: 5, allow_private: [everything]}
         ("http: {user_agent: Ünï}", "monitor.yaml:1:8: user_agent: a header may hold only plain ASCII characters"),
         ("feeds: ['http://h:99999/x']", '"http://h:99999/x" is no URL that can be fetched'),
         ("feeds: [{url: http://h/x, every: 9999999999d}]", "is longer than anybody will live"),
+        (
+            "redis: {url: 'redis://u:hunter2@h:99999/0'}",
+            "monitor.yaml:1:9: url: the host or the port is wrong; write redis://HOST:6379/0, a port up to 65535",
+        ),
+        ("redis: {url: 'redis://[::1/0'}", "monitor.yaml:1:9: url: the host or the port is wrong; "),
         ("redis: {lease: 0s}", "a process cannot show that it lives so often; write 500ms or more"),
         ("feds: []", 'monitor.yaml:1:1: unknown key "feds"; did you mean "feeds"?'),
         ("feeds: [{name: x}]", 'monitor.yaml:1:9: "url" is missing'),

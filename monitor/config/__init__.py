@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -84,6 +85,10 @@ class RedisConfig(Strict):
     def _scheme(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError(f'"{value}" is no Redis address; it has to begin with redis://, rediss:// or unix://')
+        try:
+            urlsplit(value or "").port  # noqa: B018 (reading it is the check)
+        except ValueError:
+            raise ValueError("the host or the port is wrong; write redis://HOST:6379/0, a port up to 65535") from None
         return value
 
 
