@@ -58,7 +58,7 @@ class Dispatcher:
                 await self._decide(received, late, tree)
             else:
                 self._looked = tree
-                await self._trim()
+            await self._trim()
         except BaseException as error:
             self.alerts.again()
             if isinstance(error, Exception) and not isinstance(error, StoreError) and received:
@@ -139,7 +139,7 @@ class Dispatcher:
 
     async def _trim(self) -> None:
         now = self._now()
-        if self._trimmed is None or now - self._trimmed > timedelta(hours=1):
+        if self._trimmed is None or abs(now - self._trimmed) > timedelta(hours=1):  # the clock may be set back
             await self.alerts.trim(now)
             self._trimmed = now
 

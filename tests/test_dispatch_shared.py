@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.errors import StoreError
-from monitor.store.redis import Store
+from monitor.store.redis import ALERTS, Store
 from tests.routes import config
 from tests.test_dispatch import NIGHT, Office, member
 
@@ -54,3 +54,18 @@ async def test_a_route_that_was_forgotten_and_came_back_is_no_old_acquaintance(o
     assert await first.sent() == []
     first.clock.at("25 07:00")
     assert sorted(await first.sent()) == ["a alert yx1", "a alert zx1"]
+
+
+@pytest.mark.parametrize("days", [-400, 1])
+async def test_old_alerts_are_dropped_though_it_is_never_quiet_and_the_clock_is_set(
+    offices: tuple[Office, Office], days: int
+) -> None:
+    office, _ = offices
+    assert await office.sent() == []  # an idle step, which looked for old alerts
+    office.clock.time += timedelta(days=days)
+    for number in range(300):  # Redis drops them by the hundred
+        await office.store.client.xadd(ALERTS, {"alert": member("old").model_dump_json()}, id=f"1-{number}")
+    for name in ("x", "y"):
+        await office.publish(member(name))
+        assert await office.dispatcher.step(None), "it is never idle"
+    assert await office.store.client.xlen(ALERTS) < 300
