@@ -201,6 +201,12 @@ def problems_of(
             yield document.problem(location, _explain(location, item))
 
 
+_IN_YAML = {
+    **{"dict": "mapping", "dictionary": "mapping", "tuple": "list"},
+    **{"int": "number", "float": "number", "bool": "yes or no"},
+}
+
+
 def _explain(location: Path_, item: Any) -> str:
     message = item["msg"].removeprefix("Value error, ")
     where = f"{location[-1]}: " if location and isinstance(location[-1], str) else ""
@@ -208,11 +214,13 @@ def _explain(location: Path_, item: Any) -> str:
         return f"{where}{message}"
     got = item["input"]
     shown = f'"{got}"' if isinstance(got, str) else "nothing" if got is None else f"a {_kind(got)}"
+    for word in ("dictionary", "tuple"):
+        message = message.replace(word, _IN_YAML[word])
     return f"{where}{message[:1].lower()}{message[1:].replace('Input should', '')}, not {shown}".replace("input ", "")
 
 
 def _kind(value: Any) -> str:
-    return "mapping" if isinstance(value, dict) else type(value).__name__
+    return _IN_YAML.get(type(value).__name__, type(value).__name__)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

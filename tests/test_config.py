@@ -113,7 +113,7 @@ http: {timeout: 5, allow_private: [everything]}
         'monitor.yaml:6:5: every: "300" is no duration; write a number and a unit, such as 30s, 5m, 12h or 2d',
         "monitor.yaml:7:5: full_text: should be 'auto', 'always' or 'never', not \"sometimes\"",
         'monitor.yaml:5:5: unknown key "evry"; did you mean "every"?',
-        "monitor.yaml:8:1: receivers: should be a valid dictionary, not a list",
+        "monitor.yaml:8:1: receivers: should be a valid mapping, not a list",
         'monitor.yaml:10:8: timeout: "5" is no duration; write a number and a unit, such as 30s, 5m, 12h or 2d',
         'monitor.yaml:10:36: "everything" is no network; write one such as 10.0.0.0/8 or ::1/128',
     ]
@@ -132,6 +132,7 @@ http: {timeout: 5, allow_private: [everything]}
         ),
         ("redis: {url: 'redis://[::1/0'}", "monitor.yaml:1:9: url: the host or the port is wrong; "),
         ("redis: {lease: 0s}", "a process cannot show that it lives so often; write 500ms or more"),
+        ("feeds: 3", 'monitor.yaml:1:1: feeds: should be a valid list, not "3"'),
         ("feds: []", 'monitor.yaml:1:1: unknown key "feds"; did you mean "feeds"?'),
         ("feeds: [{name: x}]", 'monitor.yaml:1:9: "url" is missing'),
         ("feeds: [\n", "monitor.yaml:2:1: not YAML: did not find expected node content"),
