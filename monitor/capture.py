@@ -24,7 +24,7 @@ async def fetched(
     """Fetch a page as a fixture, called by `name` or else by its URL; raises FetchError."""
     page = await pages(url, access)
     if page is None:
-        raise FetchError(url, "robots.txt forbids it; http.robots: false asks nevertheless")
+        raise FetchError(url, "robots.txt forbids it, or cannot be had; http.robots: false asks nevertheless")
     document = name or file_name(page.url)
     told = {"url": page.url, "content_type": page.content_type if "charset" in page.content_type.lower() else ""}
     return Fixture(document, about.model_copy(update=told), html=page.body, path=page.url)

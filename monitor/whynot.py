@@ -88,7 +88,7 @@ class Inquiry:
         except FetchError as error:
             return [Finding("fetched", error.reason, stops=True)], None
         if page is None:
-            text = "robots.txt forbids it: the feed's own text is all there is; http.robots: false asks nevertheless"
+            text = "robots.txt forbids it, or cannot be had: the feed's text is left; http.robots: false asks anyway"
             return [Finding("fetched", text, stops=True)], None
         fetched = Finding("fetched", f"HTTP {page.status}, {len(page.body):,} bytes")
         try:

@@ -147,7 +147,12 @@ def test_nothing_is_overwritten_and_nothing_half_done(config: Path, site: Site) 
     [
         ("/gone", [], 1, "/gone: HTTP 404 Not Found"),
         ("/empty", [], 2, "/empty: holds no article text"),
-        ("/forbidden/page", [], 1, "/forbidden/page: robots.txt forbids it; http.robots: false asks nevertheless"),
+        (
+            "/forbidden/page",
+            [],
+            1,
+            "/forbidden/page: robots.txt forbids it, or cannot be had; http.robots: false asks nevertheless",
+        ),
         ("/page", ["--expect", "misile"], 2, '--expect: no rule is called "misile"; did you mean "missile"?'),
         ("/page", ["--expect", "none", "--expect", "nato"], 2, "--expect: none stands alone"),
         ("/page", ["--name", "../x"], 2, '--name: "../x" is no plain name of a file'),
